@@ -1,0 +1,1 @@
+"""Everything that goes out: databases, tools, policy engines. Each implements a port by name."""

@@ -1,0 +1,1 @@
+"""The append-only trail: what happened, committed together with its happening."""

@@ -1,0 +1,28 @@
+"""Where budgets are kept. Every method runs inside one transaction of the store."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from interlock.domain.budgets import Balance, Charge, Hold, Overrun
+
+
+class BudgetLedger(Protocol):
+    """INVARIANT I4: spent + held never exceeds a limit, at any instant, over any number of processes."""
+
+    def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
+        """Hold every charge for `call`, or hold none and return the first budget that has no room.
+
+        `call` is `str(CallKey)`. Holds that the call already has are kept and not taken again. Budgets are locked in the order of their keys.
+        """
+
+    def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
+        """Turn the call's holds into spending: `actuals` by budget key, at most the hold; budgets not named spend their whole hold."""
+
+    def release(self, call: str, now: int) -> None:
+        """Give the call's holds back. Never called for an unknown outcome, and never by a timer."""
+
+    def holds(self, call: str) -> tuple[Hold, ...]:
+        """Return what the call holds or held, in the order of budget keys."""
+
+    def balances(self, prefix: str) -> tuple[Balance, ...]:
+        """Return the budgets whose key starts with `prefix`, in the order of keys."""

@@ -1,0 +1,1 @@
+"""Whether an output is fit to pass: schema, personal data, secrets."""

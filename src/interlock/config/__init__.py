@@ -1,0 +1,1 @@
+"""From files to frozen values, with errors that name the line."""

@@ -1,0 +1,236 @@
+"""The error family. A message says what happened, why, and what to do; a `code` is API and never changes its meaning.
+
+InterlockError
+├── BadInput               the caller sent something that cannot be right
+│   ├── MalformedJson
+│   ├── TooLarge
+│   ├── InvalidArguments
+│   ├── ConfigurationError
+│   └── CallIdReused
+├── NotAllowed             the caller may not do this
+│   ├── Unauthenticated
+│   ├── Forbidden
+│   └── UntrustedOrigin
+├── NotFound
+│   ├── UnknownTool
+│   ├── UnknownRun
+│   └── UnknownRecord
+├── Conflict               the state of the thing does not permit this now
+│   ├── CallInProgress
+│   ├── RunClosed
+│   ├── ApprovalClosed
+│   └── ContractQuarantined
+├── BudgetExceeded
+├── Braked
+├── ToolFailed             the tool answered, and its answer is a failure
+│   ├── ToolTimeout
+│   ├── ToolUnavailable
+│   └── BadToolResult
+├── OutcomeUnknown         the call was sent and no trustworthy answer came back
+├── PolicyError            a rule could not be evaluated; the call is denied
+└── StoreUnavailable       nothing could be recorded, so nothing was done
+"""
+
+from typing import ClassVar
+
+
+class InterlockError(Exception):
+    """The request failed; no action ran unless the message says otherwise."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    """The HTTP status that stands for this error."""
+
+    def __init__(self, what: str, *, why: str = "", do: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.do = do
+
+    def __str__(self) -> str:
+        parts = (self.what, self.why, self.do)
+        return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
+
+
+class BadInput(InterlockError):
+    """The request cannot be understood as it stands; nothing ran."""
+
+    code = "bad_input"
+    status = 400
+
+
+class MalformedJson(BadInput):
+    """The text is not JSON that every reader would read the same way; nothing ran."""
+
+    code = "malformed_json"
+
+
+class TooLarge(BadInput):
+    """The request is larger or deeper than the limit; nothing ran."""
+
+    code = "too_large"
+    status = 413
+
+
+class InvalidArguments(BadInput):
+    """The arguments do not satisfy the tool's contract; nothing ran."""
+
+    code = "invalid_arguments"
+    status = 422
+
+
+class ConfigurationError(BadInput):
+    """A configuration file is wrong; nothing starts until it is mended."""
+
+    code = "configuration_error"
+
+
+class CallIdReused(BadInput):
+    """This call id already stands for another call; nothing ran."""
+
+    code = "call_id_reused"
+    status = 409
+
+
+class NotAllowed(InterlockError):
+    """The caller may not do this; nothing ran."""
+
+    code = "not_allowed"
+    status = 403
+
+
+class Unauthenticated(NotAllowed):
+    """The caller did not prove who it is; nothing ran."""
+
+    code = "unauthenticated"
+    status = 401
+
+
+class Forbidden(NotAllowed):
+    """The caller is known and may not do this; nothing ran."""
+
+    code = "forbidden"
+
+
+class UntrustedOrigin(NotAllowed):
+    """The Host or Origin header is not one this server answers to; nothing ran."""
+
+    code = "untrusted_origin"
+
+
+class NotFound(InterlockError):
+    """There is no such thing, or the caller may not see it."""
+
+    code = "not_found"
+    status = 404
+
+
+class UnknownTool(NotFound):
+    """No tool of this name is open to this agent; nothing ran."""
+
+    code = "unknown_tool"
+
+
+class UnknownRun(NotFound):
+    """There is no run of this id for this tenant and agent; nothing ran."""
+
+    code = "unknown_run"
+
+
+class UnknownRecord(NotFound):
+    """There is no record of this id that the caller may see."""
+
+    code = "unknown_record"
+
+
+class Conflict(InterlockError):
+    """The state of the thing does not permit this now; nothing ran."""
+
+    code = "conflict"
+    status = 409
+
+
+class CallInProgress(Conflict):
+    """The same call is being carried out at this moment; ask again with the same call id."""
+
+    code = "call_in_progress"
+
+
+class RunClosed(Conflict):
+    """The run has ended, and an ended run makes no calls; nothing ran."""
+
+    code = "run_closed"
+
+
+class ApprovalClosed(Conflict):
+    """The approval is no longer open: decided, used, edited or expired."""
+
+    code = "approval_closed"
+
+
+class ContractQuarantined(Conflict):
+    """The tool changed since its contract was reviewed and is held until someone approves it; nothing ran."""
+
+    code = "contract_quarantined"
+
+
+class BudgetExceeded(InterlockError):
+    """The call would take a budget over its limit; nothing ran."""
+
+    code = "budget_exceeded"
+    status = 429
+
+
+class Braked(InterlockError):
+    """An operator has stopped this tool, category, agent or all writes; nothing ran."""
+
+    code = "braked"
+    status = 423
+
+
+class ToolFailed(InterlockError):
+    """The tool answered, and its answer is a failure."""
+
+    code = "tool_failed"
+    status = 502
+
+
+class ToolTimeout(ToolFailed):
+    """The tool did not answer in time, and it is known that repeating the call is safe."""
+
+    code = "tool_timeout"
+    status = 504
+
+
+class ToolUnavailable(ToolFailed):
+    """The tool could not be reached, so it did nothing."""
+
+    code = "tool_unavailable"
+    status = 503
+
+
+class BadToolResult(ToolFailed):
+    """The tool's answer breaks its contract and is withheld; the call itself may have taken effect."""
+
+    code = "bad_tool_result"
+
+
+class OutcomeUnknown(InterlockError):
+    """The call was sent and no trustworthy answer came back; its money stays held until a person resolves it."""
+
+    code = "outcome_unknown"
+    status = 504
+
+
+class PolicyError(InterlockError):
+    """A rule could not be evaluated, so the call is denied; nothing ran."""
+
+    code = "policy_error"
+    status = 403
+
+
+class StoreUnavailable(InterlockError):
+    """Nothing could be recorded, so nothing was done."""
+
+    code = "store_unavailable"
+    status = 503

@@ -1,0 +1,31 @@
+"""A run: one piece of work of one agent, whose calls, budgets and evidence belong together."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from interlock.domain.ids import AgentId, PrincipalId, RunId, TenantId, UserId
+
+
+class RunState(StrEnum):
+    """Whether the run may still make calls."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    STOPPED = "stopped"
+    """Ended by an operator or a cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Opened by whoever drives the agent."""
+
+    id: RunId
+    tenant: TenantId
+    agent: AgentId
+    principal: PrincipalId
+    opened_at: int
+    deadline: int | None
+    """No call is admitted after this instant (milliseconds since the epoch)."""
+    user: UserId | None = None
+    state: RunState = RunState.OPEN
+    labels: tuple[tuple[str, str], ...] = field(default=())

@@ -1,0 +1,1 @@
+"""The roads through the system. Here the tool call: one road, on one screen."""

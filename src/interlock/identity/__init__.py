@@ -1,0 +1,1 @@
+"""Who is calling, and with which rights: keys, run tokens, scopes."""

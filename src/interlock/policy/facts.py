@@ -1,0 +1,31 @@
+"""Everything that a decision may depend on besides the call itself: loaded before, recorded with it, replayable."""
+
+from dataclasses import dataclass
+
+from interlock.domain.agents import AgentPolicy
+from interlock.domain.approvals import Approval
+from interlock.domain.brakes import Brake
+from interlock.domain.contracts import ToolContract
+from interlock.domain.provenance import Provenance
+from interlock.domain.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The state of the world as one transaction saw it."""
+
+    now: int
+    """Milliseconds since the epoch."""
+    agent: AgentPolicy
+    contract: ToolContract | None
+    """None when no tool of the call's name exists."""
+    run: Run
+    provenance: Provenance | None
+    """None when the tool is a read: provenance binds consequences."""
+    brakes: tuple[Brake, ...] = ()
+    grant: Approval | None = None
+    """The latest approval that was asked for this very call id, whatever its state."""
+    breaker_open: bool = False
+    """Whether the tool's circuit breaker is open in this process."""
+    sample_roll: int = 0
+    """0 to 9,999, derived from the call id: below the sampling rate (in 1/10,000) the call is sampled for review."""

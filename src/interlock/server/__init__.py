@@ -1,0 +1,1 @@
+"""Everything that comes in. A route parses, calls one use case, renders."""

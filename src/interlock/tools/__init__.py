@@ -1,0 +1,1 @@
+"""What tools there are, as reviewed, and whether a call fits them."""
