@@ -110,6 +110,9 @@ class CallRecord:
     """Which attempt owns the execution; a fencing token: only the owner's settlement counts."""
     owner: str = ""
     """The gateway process that executes it."""
+    salt: bytes = b""
+    """32 random bytes; the audit trail holds HMACs of arguments, decision and result under it. Erasing it and the bodies
+    leaves every proof valid and says nothing."""
     approval: ApprovalId | None = None
     idempotency_key: str = ""
     result: ToolResult | None = None
