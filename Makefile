@@ -20,7 +20,7 @@ CODE = $(wildcard $(TARGETS))
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: .venv/.ready ## Build .venv: the product and what it needs at run time (EXTRAS=all adds Cedar, Rego, PostgreSQL, keyring)
+setup: .venv/.ready ## Build .venv: the product and what it needs at run time (EXTRAS=all adds Cedar, Rego, PostgreSQL ...)
 
 demo: setup ## Play the support desk through the gate and say what happened to each ticket
 	@.venv/bin/interlock demo
@@ -37,7 +37,7 @@ lint: dev ## Style only: format and ruff
 
 check: lint ## Everything that needs no running: style, strict types, import contracts
 	@$(DEV)/mypy $(CODE)
-	@$(DEV)/lint-imports --cache-dir .build/import-linter
+	@$(DEV)/lint-imports --no-logo --cache-dir .build/import-linter
 
 test: check .build/inspector/.ready ## check, then every test, with a throw-away PostgreSQL (ARGS= goes to pytest)
 	@$(DEV)/python scripts/with_postgres.py --uv $(UV) -- $(DEV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
