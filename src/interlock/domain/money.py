@@ -1,12 +1,14 @@
 """Amounts of money, exactly: from the words and numbers that people write to integers in minor units."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from interlock.domain.errors import BadInput
 
 NANO = 9
 """Decimal places of a nano-dollar."""
-_LARGEST = Decimal(2**53 - 1)
+_LARGEST = 2**53 - 1
+_LARGEST_ADJUSTED = 16
+"""Power of ten of the first digit of the largest amount, roughly; keeps 1e999999999 from being multiplied out."""
 
 _TWO_PLACES = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP "
@@ -48,13 +50,17 @@ def nano_usd(amount: Decimal) -> int:
 
 
 def _whole(amount: Decimal, places: int, why: str) -> int:
-    try:
-        scaled = amount.scaleb(places)
-        whole = int(scaled)
-    except (InvalidOperation, ValueError, OverflowError):
-        raise BadInput("The amount of money is not a number") from None
-    if scaled != whole:
-        raise BadInput("The amount of money is finer than its smallest unit", why=why)
-    if abs(scaled) > _LARGEST:
+    if not amount.is_finite():
+        raise BadInput("The amount of money is not a number")
+    if amount.adjusted() > _LARGEST_ADJUSTED:
         raise BadInput("The amount of money is too large to be exact", why="it is beyond 2^53 of the smallest unit")
-    return whole
+    sign, digits, power = amount.as_tuple()
+    # Decimal's own arithmetic would round to the context's precision; integers of the digits cannot.
+    shift = int(power) + places
+    number = int("".join(map(str, digits)))
+    whole, rest = (number * 10**shift, 0) if shift >= 0 else divmod(number, 10 ** min(-shift, len(digits) + 1))
+    if rest:
+        raise BadInput("The amount of money is finer than its smallest unit", why=why)
+    if whole > _LARGEST:
+        raise BadInput("The amount of money is too large to be exact", why="it is beyond 2^53 of the smallest unit")
+    return -whole if sign else whole
