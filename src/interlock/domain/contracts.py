@@ -149,6 +149,11 @@ class ToolContract:
     """SHA-256 over the whole contract; approvals and decisions are bound to it."""
 
     @property
+    def repeatable(self) -> bool:
+        """Whether sending the call twice does no more than sending it once."""
+        return self.kind is Kind.READ or self.idempotency is not Idempotency.NONE
+
+    @property
     def standing(self) -> Standing:
         """Quarantined when the upstream no longer offers what was reviewed."""
         return Standing.APPROVED if self.pinned_hash in ("", self.surface_hash) else Standing.QUARANTINED

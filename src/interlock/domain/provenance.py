@@ -61,8 +61,9 @@ class FieldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutputFields:
-    """Whose words a tool's output holds. Patterns are JSON pointers; `*` stands for any element or key, a pattern
-    covers all that lies below it, the longest wins, and `prose` wins a tie.
+    """Whose words a tool's output holds. Patterns are JSON pointers. `*` stands for any element or key, `{}` for any
+    key that is itself data (`{"Hotel Sol": 90}`); a pattern covers all that lies below it, the longest wins, and
+    `prose` wins a tie.
     """
 
     trust: Trust = Trust.UNTRUSTED

@@ -1,0 +1,295 @@
+"""Steps 4 to 6 of the road, inside one transaction: load facts, decide, reserve, and record before anything happens."""
+
+import os
+from dataclasses import dataclass, replace
+
+from interlock.budgets.charges import Demand, charges
+from interlock.domain.approvals import Approval, ApprovalState
+from interlock.domain.budgets import Overrun
+from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, ToolResult
+from interlock.domain.contracts import Kind, ToolContract
+from interlock.domain.decisions import Decision, Duty, Effect, Finding, combine
+from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress, UnknownRun
+from interlock.domain.provenance import Provenance
+from interlock.domain.runs import Run
+from interlock.gateway.breaker import Breakers
+from interlock.gateway.evidence import EvidenceCache
+from interlock.gateway.execution import idempotency_key, simulated
+from interlock.gateway.ports import Notice
+from interlock.gateway.questions import ask, close_call, closed
+from interlock.gateway.release import Release
+from interlock.gateway.settlement import lost
+from interlock.gateway.store import Tx
+from interlock.gateway.trail import decided
+from interlock.policy.decide import decide
+from interlock.policy.facts import Facts
+from interlock.policy.record import decision_json
+
+ALIVE_MS = 10_000
+"""A gateway process that has not been heard of for this long is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A call after steps 1 to 3: understood, its contract found, its arguments checked."""
+
+    call: ToolCall
+    contract: ToolContract | None
+    faults: tuple[Finding, ...]
+    """What is wrong with it before any policy is asked; anything here denies."""
+    demand: Demand
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the transaction recorded."""
+
+    record: CallRecord
+    execute: bool
+    """True exactly when this process now owns the execution."""
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitter:
+    """The transaction script of admission, with what it needs from its process."""
+
+    owner: str
+    """This gateway process."""
+    evidence: EvidenceCache
+    breakers: Breakers
+
+    def admit(self, tx: Tx, proposal: Proposal, release: Release, now: int) -> Admission:
+        """Return the admission that is recorded once the transaction commits.
+
+        Raises UnknownRun, CallIdReused, or CallInProgress while another attempt is under way.
+        """
+        call = proposal.call
+        run = tx.runs.find(call.key.tenant, call.key.run)
+        if run is None or run.agent != call.agent:
+            raise UnknownRun(f"There is no run {call.key.run} for this agent", do="Open a run first")
+        known = tx.calls.find(call.key)
+        if known is not None:
+            _check_same(known, call)
+            if known.status.is_final:
+                return Admission(known, execute=False)
+            if known.status is CallStatus.EXECUTING:
+                return self._recover(tx, known, proposal, release, run, now)
+        grant = tx.approvals.find(known.approval) if known is not None and known.approval else None
+        if known is not None and grant is not None and now >= grant.expires_at:
+            return self._expire(tx, known, grant, now)
+        decision, provenance = self._judge(tx, proposal, release, run, grant, now)
+        return self._enact(tx, known, proposal, release, decision, provenance, grant, now)
+
+    def _judge(
+        self, tx: Tx, proposal: Proposal, release: Release, run: Run, grant: Approval | None, now: int
+    ) -> tuple[Decision, Provenance | None]:
+        call, contract = proposal.call, proposal.contract
+        policies = release.policies(call.agent)
+        if proposal.faults or contract is None:
+            return combine(proposal.faults, {"agent": policies.agent.version}), None
+        provenance = None
+        if contract.kind is Kind.WRITE:
+            provenance = self.evidence.label(tx, call, contract, release.catalogue.get)
+        facts = Facts(
+            now=now,
+            agent=policies.agent,
+            contract=contract,
+            run=run,
+            provenance=provenance,
+            brakes=tx.brakes.active(call.key.tenant, now),
+            grant=grant,
+            breaker_open=self.breakers.is_open(contract.name, now),
+            sample_roll=int(call.arguments_hash[:8], 16) % 10_000,
+        )
+        return decide(call, facts, policies), provenance
+
+    def _enact(
+        self,
+        tx: Tx,
+        known: CallRecord | None,
+        proposal: Proposal,
+        release: Release,
+        decision: Decision,
+        provenance: Provenance | None,
+        grant: Approval | None,
+        now: int,
+    ) -> Admission:
+        """Reserve and record what `decision` amounts to."""
+        if decision.effect in (Effect.ALLOW, Effect.REQUIRE_APPROVAL):
+            overrun = _reserve(tx, proposal, release, now)
+            if overrun is not None:
+                decision = combine((*decision.findings, overrun), decision.versions)
+        record = self._record(known, proposal, decision, now)
+        question = None
+        if decision.effect is Effect.REQUIRE_APPROVAL and proposal.contract is not None:
+            policies = release.policies(proposal.call.agent)
+            terms = release.terms_of(proposal.contract)
+            question = ask(tx, record, policies.version, decision, provenance, grant, terms, now)
+            record = replace(record, approval=question.id)
+        elif grant is not None:
+            closed(tx, grant, used=decision.effect is Effect.ALLOW, now=now)
+        if record.status.is_final and known is not None:
+            tx.budgets.release(str(record.call.key), now)
+        _store(tx, record, known)
+        tx.audit.append(decided(record, decision, provenance, now))
+        return Admission(record, decision.effect is Effect.ALLOW, _notices(record, decision, release, question))
+
+    def _record(
+        self, known: CallRecord | None, proposal: Proposal, decision: Decision, now: int
+    ) -> CallRecord:
+        call, contract = proposal.call, proposal.contract
+        status = _STATUS[decision.effect]
+        result = None
+        if status is CallStatus.SIMULATED and contract is not None:
+            result = ToolResult(simulated(contract, call.arguments))
+        return CallRecord(
+            call=call,
+            arguments_hash=call.arguments_hash,
+            status=status,
+            decision=decision_json(decision),
+            contract_hash=contract.hash if contract is not None else "",
+            created_at=known.created_at if known is not None else now,
+            updated_at=now,
+            attempt=(known.attempt if known is not None else 0) + (status is CallStatus.EXECUTING),
+            owner=self.owner if status is CallStatus.EXECUTING else "",
+            salt=known.salt if known is not None else os.urandom(32),
+            approval=known.approval if known is not None else None,
+            idempotency_key=idempotency_key(call),
+            result=result,
+            failure=_failure(decision),
+        )
+
+    def _expire(self, tx: Tx, known: CallRecord, grant: Approval, now: int) -> Admission:
+        """Close a call whose question nobody answered, or whose grant nobody used, in time."""
+        expired = replace(grant, state=ApprovalState.EXPIRED)
+        if grant.state in (ApprovalState.OPEN, ApprovalState.GRANTED):
+            closed(tx, grant, used=False, now=now, state=ApprovalState.EXPIRED)
+        return Admission(close_call(tx, known, expired, now), execute=False)
+
+    def _recover(
+        self, tx: Tx, known: CallRecord, proposal: Proposal, release: Release, run: Run, now: int
+    ) -> Admission:
+        """Take over a call whose process died in the middle, if repeating it is safe and still allowed."""
+        if known.owner == self.owner or known.owner in tx.heartbeats.alive(now - ALIVE_MS):
+            raise CallInProgress(
+                f"Call {known.call.key.call} is being carried out", do="Ask again with the same call id"
+            )
+        if proposal.contract is not None and proposal.contract.repeatable:
+            grant = tx.approvals.find(known.approval) if known.approval else None
+            if grant is not None and grant.state is ApprovalState.USED:
+                grant = replace(grant, state=ApprovalState.GRANTED)
+            decision, provenance = self._judge(tx, proposal, release, run, grant, now)
+            if decision.effect is Effect.ALLOW:
+                record = self._record(known, proposal, decision, now)
+                _store(tx, record, known)
+                tx.audit.append(decided(record, decision, provenance, now))
+                return Admission(record, execute=True)
+        return Admission(lost(tx, known, now), execute=False, notices=(_unknown(known),))
+
+
+_STATUS = {
+    Effect.ALLOW: CallStatus.EXECUTING,
+    Effect.REQUIRE_APPROVAL: CallStatus.PENDING,
+    Effect.DRY_RUN: CallStatus.SIMULATED,
+    Effect.ESCALATE: CallStatus.ESCALATED,
+    Effect.DENY: CallStatus.DENIED,
+}
+
+
+def _check_same(known: CallRecord, call: ToolCall) -> None:
+    same = known.call.tool == call.tool and known.call.agent == call.agent
+    if not same or known.arguments_hash != call.arguments_hash:
+        raise CallIdReused(
+            f"The call id {call.key.call} already stands for another call of this run",
+            why="a call id names one tool with one set of arguments",
+            do="Use a new call id",
+        )
+
+
+def _reserve(tx: Tx, proposal: Proposal, release: Release, now: int) -> Finding | None:
+    """Hold what the call may use; return the finding that denies it when something has no room."""
+    call, contract = proposal.call, proposal.contract
+    if contract is None:
+        return None
+    name = str(call.key)
+    try:
+        limits = release.limits_of(release.policies(call.agent))
+        wanted = charges(call, contract, limits, proposal.demand, now)
+    except BudgetExceeded as error:
+        return Finding("budget", Effect.DENY, str(error), code=error.code)
+    if {hold.charge.budget for hold in tx.budgets.holds(name)} - {charge.budget for charge in wanted}:
+        tx.budgets.release(name, now)  # the day or the limits changed while a person was thinking
+    overrun = tx.budgets.reserve(name, wanted, now)
+    return None if overrun is None else _over(overrun)
+
+
+def _over(overrun: Overrun) -> Finding:
+    left = overrun.limit.maximum - overrun.spent - overrun.held
+    reason = (
+        f"The limit {overrun.limit.id} allows {overrun.limit.maximum} {_unit(overrun)} per {overrun.limit.scope}"
+        f"{_window(overrun)}; {overrun.spent} are spent, {overrun.held} are held, and this call asks for {overrun.asked} "
+        f"({max(left, 0)} left)."
+    )
+    return Finding(f"budget.{overrun.limit.id}", Effect.DENY, reason, code=BudgetExceeded.code)
+
+
+def _unit(overrun: Overrun) -> str:
+    limit = overrun.limit
+    return f"{limit.currency} (minor units)" if limit.currency else limit.measure.value
+
+
+def _window(overrun: Overrun) -> str:
+    window = overrun.limit.window.value
+    return "" if window == "ever" else f" and {window}"
+
+
+def _store(tx: Tx, record: CallRecord, known: CallRecord | None) -> None:
+    kept = (
+        tx.calls.insert(record)
+        if known is None
+        else tx.calls.advance(record, since=known.status, attempt=known.attempt)
+    )
+    if not kept:
+        raise CallInProgress(
+            f"Call {record.call.key.call} is being decided by another request", do="Ask again with the same call id"
+        )
+
+
+def _failure(decision: Decision) -> Failure | None:
+    if decision.effect not in (Effect.DENY, Effect.ESCALATE):
+        return None
+    first = decision.deciding[0]
+    if decision.effect is Effect.ESCALATE:
+        return Failure("escalated", "The call was handed to a person and not made", first.reason, "Go on without it")
+    return Failure(first.code or "policy_denied", "The call was not made", first.reason, _ADVICE.get(first.code, ""))
+
+
+_ADVICE = {
+    "unknown_tool": "Use one of the tools that tools/list shows",
+    "invalid_arguments": "Correct the arguments and propose it anew with a new call id",
+    "braked": "Wait until an operator lifts the brake",
+    "contract_quarantined": "An operator has to review the change: interlock tools diff",
+    "budget_exceeded": "Do with what is left, or hand the work to a person",
+}
+
+
+def _notices(
+    record: CallRecord, decision: Decision, release: Release, question: Approval | None
+) -> tuple[Notice, ...]:
+    call = record.call
+    owner = release.policies(call.agent).agent.owner
+    told = []
+    reason = decision.reasons[0] if decision.reasons else ""
+    if question is not None:
+        told.append(Notice("approval_requested", owner, str(question.id), f"{call.tool}: {reason}"))
+    if decision.effect is Effect.ESCALATE:
+        told.append(Notice("escalation", owner, str(call.key), f"{call.tool}: {reason}"))
+    if any(obligation.duty is Duty.ALERT for obligation in decision.obligations):
+        told.append(Notice("alert", owner, str(call.key), f"{call.tool}: {reason}"))
+    return tuple(told)
+
+
+def _unknown(record: CallRecord) -> Notice:
+    text = f"{record.call.tool}: the process died while the call was under way. Resolve it: interlock runs resolve"
+    return Notice("outcome_unknown", "", str(record.call.key), text)

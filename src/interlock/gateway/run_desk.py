@@ -1,0 +1,278 @@
+"""Open runs, tell the gate what people said, end runs, and resolve what nobody knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from interlock.domain.audit import AuditKind
+from interlock.domain.calls import CallKey, CallRecord, CallStatus, Failure, ToolResult
+from interlock.domain.canonical import Json, JsonObject, canonical_json, check_json
+from interlock.domain.errors import BadInput, Conflict, Forbidden, RunClosed, UnknownRecord, UnknownRun
+from interlock.domain.identity import Principal, Role
+from interlock.domain.ids import AgentId, CallId, RunId, ToolName, UserId, checked_id, new_id
+from interlock.domain.runs import Run, RunState
+from interlock.gateway.admission import ALIVE_MS
+from interlock.gateway.ports import Clock
+from interlock.gateway.release import Release
+from interlock.gateway.settlement import lost, pay
+from interlock.gateway.store import Store, Tx
+from interlock.gateway.trail import run_event, settled
+from interlock.identity.credentials import root_token
+from interlock.runs.ports import CallFilter
+
+MAX_TEXT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the opener of a run says of it."""
+
+    agent: AgentId | None = None
+    """Needed from callers that are not themselves an agent."""
+    user: UserId | None = None
+    identity: JsonObject | None = None
+    """What is known of the user: name, e-mail, account ids. Trusted."""
+    system: str = ""
+    """The agent's own instructions. Trusted."""
+    instruction: str = ""
+    """What the user asked for. Trusted."""
+    labels: tuple[tuple[str, str], ...] = ()
+    tools: frozenset[ToolName] | None = None
+    """Narrows the run's token; None means every tool of the agent."""
+    run: RunId | None = None
+    """An id of the caller's own choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """A run, and the token that its agent uses. The token is shown here and nowhere else."""
+
+    run: Run
+    token: str
+    expires_at: int
+
+
+class RunDesk:
+    """Use cases around runs. Each is one transaction."""
+
+    def __init__(self, store: Store, release: Callable[[], Release], clock: Clock) -> None:
+        """Work on `store`, under whatever release is current."""
+        self._store = store
+        self._release = release
+        self._clock = clock
+
+    async def open(self, principal: Principal, opening: Opening) -> OpenedRun:
+        """Open a run for an agent. Raises Forbidden for who may not, BadInput for texts that are too long."""
+        agent = _agent_of(principal, opening)
+        policies = self._release().policies(agent)
+        _check_texts(opening)
+        now = self._clock.now()
+        life = policies.agent.max_wall_ms or self._release().run_life_ms
+        run = Run(
+            id=RunId(checked_id(opening.run, "run id")) if opening.run else RunId(new_id("run")),
+            tenant=principal.tenant,
+            agent=agent,
+            principal=principal.id,
+            opened_at=now,
+            deadline=now + life,
+            user=UserId(checked_id(opening.user, "user id")) if opening.user else None,
+            labels=opening.labels,
+        )
+        bearer = replace(principal, roles=frozenset({Role.AGENT}), agent=agent)
+        secret, token = root_token(bearer, run.id, tools=opening.tools, now=now, deadline=run.deadline)
+
+        def work(tx: Tx) -> None:
+            tx.runs.open(run)
+            for kind, text in _texts(opening):
+                tx.evidence.append(run.tenant, run.id, kind, text, None)
+            tx.identities.add_token(token)
+            body = {"deadline": run.deadline, "labels": dict(run.labels), "token": token.id}
+            tx.audit.append(run_event(AuditKind.RUN_OPENED, run, now, principal.id, body))
+
+        await self._store.transact(work)
+        return OpenedRun(run, secret, token.expires_at)
+
+    async def instruct(self, principal: Principal, run_id: RunId, text: str) -> None:
+        """Add what the user said next. Raises Forbidden for run tokens: an agent does not speak for its user."""
+        if principal.scope is not None:
+            raise Forbidden(
+                "A run token cannot add the user's words",
+                why="whoever can add them decides what is trusted",
+                do="Add them with the key that opened the run",
+            )
+        if not text.strip() or len(text) > MAX_TEXT:
+            raise BadInput("The instruction is empty or too long", do=f"Send 1 to {MAX_TEXT} characters")
+        check_json(text)
+        now = self._clock.now()
+
+        def work(tx: Tx) -> None:
+            run = visible_run(tx, principal, run_id)
+            if run.state is not RunState.OPEN:
+                raise RunClosed(f"Run {run_id} has ended")
+            seq = tx.evidence.append(run.tenant, run.id, "user", text, None)
+            tx.audit.append(run_event(AuditKind.INSTRUCTION_ADDED, run, now, principal.id, {"seq": seq}))
+
+        await self._store.transact(work)
+
+    async def close(self, principal: Principal, run_id: RunId, *, stop: bool = False) -> None:
+        """End the run: no call is admitted any more. `stop` marks an operator's intervention."""
+        now = self._clock.now()
+        state = RunState.STOPPED if stop else RunState.CLOSED
+        if stop and not principal.may(Role.OPERATOR):
+            raise Forbidden("Stopping a run is for operators")
+
+        def work(tx: Tx) -> None:
+            run = visible_run(tx, principal, run_id)
+            if tx.runs.move(run.tenant, run.id, state):
+                tx.audit.append(
+                    run_event(AuditKind.RUN_CLOSED, run, now, principal.id, {"state": state.value})
+                )
+
+        await self._store.transact(work)
+
+    async def call(self, principal: Principal, run_id: RunId, call: CallId) -> CallRecord:
+        """Return one call. Raises UnknownRecord."""
+
+        def work(tx: Tx) -> CallRecord:
+            run = visible_run(tx, principal, run_id)
+            record = tx.calls.find(CallKey(run.tenant, run.id, call))
+            if record is None:
+                raise UnknownRecord(f"Run {run_id} has no call {call}")
+            return record
+
+        return await self._store.read(work)
+
+    async def calls(self, principal: Principal, query: CallFilter) -> tuple[CallRecord, ...]:
+        """Return calls of the principal's tenant; an agent sees its own."""
+        _check_reader(principal)
+        narrowed = replace(query, tenant=principal.tenant)
+        if not _reads_all(principal):
+            narrowed = replace(narrowed, agent=principal.agent)
+        return await self._store.read(lambda tx: tx.calls.search(narrowed))
+
+    async def runs(self, principal: Principal, limit: int) -> tuple[Run, ...]:
+        """Return the newest runs of the principal's tenant; an agent sees its own."""
+        _check_reader(principal)
+        found = await self._store.read(lambda tx: tx.runs.latest(principal.tenant, limit))
+        return found if _reads_all(principal) else tuple(run for run in found if run.agent == principal.agent)
+
+    async def resolve(
+        self, principal: Principal, run_id: RunId, call: CallId, *, happened: bool, note: str, result: Json = None
+    ) -> CallRecord:
+        """Record what a person found out about an unknown outcome, and settle its money accordingly.
+
+        Raises Forbidden unless an operator asks, Conflict unless the outcome is unknown, BadInput without a note.
+        """
+        if not principal.may(Role.OPERATOR):
+            raise Forbidden("Resolving an outcome is for operators")
+        if not note.strip():
+            raise BadInput("Say how you know what happened", do="Give a note")
+        check_json(result)
+        now = self._clock.now()
+
+        def work(tx: Tx) -> CallRecord:
+            run = visible_run(tx, principal, run_id)
+            record = tx.calls.find(CallKey(run.tenant, run.id, call))
+            if record is None:
+                raise UnknownRecord(f"Run {run_id} has no call {call}")
+            after = _resolved(record, happened, result, note, now)
+            if not tx.calls.advance(after, since=CallStatus.UNKNOWN, attempt=record.attempt):
+                raise Conflict(
+                    f"Call {call} is {record.status}", why="only an unknown outcome can be resolved"
+                )
+            pay(tx, after, 0, now)
+            tx.evidence.append(run.tenant, run.id, "tool_result", "", call)
+            tx.audit.append(settled(after, now, principal.id, AuditKind.CALL_RESOLVED, note))
+            return after
+
+        return await self._store.transact(work)
+
+    async def sweep(self, owner: str) -> int:
+        """Note that this process is alive, and give up calls whose process is not. Return how many were given up.
+
+        A call that may be repeated safely is left for its caller to ask for again.
+        """
+        now = self._clock.now()
+        contracts = self._release().catalogue
+
+        def work(tx: Tx) -> int:
+            tx.heartbeats.beat(owner, now)
+            alive = tx.heartbeats.alive(now - ALIVE_MS)
+            orphans = tx.calls.orphans(alive | {owner}, now - ALIVE_MS)
+            given_up = 0
+            for record in orphans:
+                contract = contracts.get(record.call.tool)
+                repeatable = contract is not None and contract.repeatable
+                if not repeatable or now - record.updated_at > _PATIENCE_MS:
+                    lost(tx, record, now)
+                    given_up += 1
+            return given_up
+
+        return await self._store.transact(work)
+
+
+_PATIENCE_MS = 15 * 60 * 1000
+"""How long a repeatable call of a dead process waits for its caller to ask again."""
+
+
+def visible_run(tx: Tx, principal: Principal, run_id: RunId) -> Run:
+    """Return the run if the principal may see it. Raises UnknownRun as if it did not exist otherwise."""
+    run = tx.runs.find(principal.tenant, run_id)
+    unseen = UnknownRun(f"There is no run {run_id} that you may see")
+    if run is None or (principal.scope is not None and principal.scope.run != run_id):
+        raise unseen
+    if not _reads_all(principal) and run.agent != principal.agent:
+        raise unseen
+    return run
+
+
+def _reads_all(principal: Principal) -> bool:
+    return any(principal.may(role) for role in (Role.OPERATOR, Role.AUDITOR, Role.APPROVER))
+
+
+def _check_reader(principal: Principal) -> None:
+    if not principal.roles:
+        raise Forbidden("This key has no role that may read")
+
+
+def _agent_of(principal: Principal, opening: Opening) -> AgentId:
+    if principal.scope is not None:
+        raise Forbidden("A run token cannot open runs", do="Open it with the agent's key")
+    if principal.agent is not None:
+        if opening.agent not in (None, principal.agent):
+            raise Forbidden(f"This key acts as {principal.agent}, not as {opening.agent}")
+        return principal.agent
+    if opening.agent is None:
+        raise BadInput("The run names no agent", do="Say which agent it is for")
+    if not principal.may(Role.OPERATOR):
+        raise Forbidden("Opening runs for an agent is for the agent's own key or an operator")
+    return opening.agent
+
+
+def _check_texts(opening: Opening) -> None:
+    check_json(opening.identity)
+    check_json({key: value for key, value in opening.labels})
+    for text in (opening.system, opening.instruction):
+        check_json(text)
+        if len(text) > MAX_TEXT:
+            raise BadInput("An instruction is too long", do=f"Send at most {MAX_TEXT} characters")
+
+
+def _texts(opening: Opening) -> tuple[tuple[str, str], ...]:
+    identity = canonical_json(opening.identity).decode() if opening.identity else ""
+    texts = (("system", opening.system), ("identity", identity), ("user", opening.instruction))
+    return tuple((kind, text) for kind, text in texts if text)
+
+
+def _resolved(record: CallRecord, happened: bool, result: Json, note: str, now: int) -> CallRecord:
+    extras = {**record.extras, "resolution": note}
+    if happened:
+        return replace(
+            record,
+            status=CallStatus.SUCCEEDED,
+            result=ToolResult(result),
+            failure=None,
+            updated_at=now,
+            extras=extras,
+        )
+    failure = Failure("tool_failed", "A person found that the call did not take effect", do="It may be proposed anew")
+    return replace(record, status=CallStatus.FAILED, failure=failure, updated_at=now, extras=extras)
