@@ -27,9 +27,10 @@ demo: setup ## Play the support desk through the gate and say what happened to e
 
 dev: .venv-dev/.ready ## Build .venv-dev: the product, every extra, and the tools for working on it
 
-format: dev ## Put the code into shape
+format: dev ## Put the code and the generated reference pages into shape
 	@$(DEV)/ruff check --quiet --fix-only $(CODE)
 	@$(DEV)/ruff format --quiet $(CODE)
+	@$(DEV)/python scripts/reference.py
 
 lint: dev ## Style only: format and ruff
 	@$(DEV)/ruff format --check $(CODE)
