@@ -71,6 +71,8 @@ class AmountField:
     """ISO 4217 code, or `@/pointer` to the argument that holds it."""
     minor_units: bool = False
     """True when the argument already counts minor units (Stripe); False when it counts whole units (49.00)."""
+    optional: bool = False
+    """True when a call that leaves the argument out moves no money; False refuses such a call, as nobody knows how much."""
 
 
 @dataclass(frozen=True, slots=True)
