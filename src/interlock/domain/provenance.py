@@ -22,7 +22,7 @@ class Role(StrEnum):
     """A file by name, path or id."""
     TEXT_OUT = "text_out"
     """Free text that leaves the user's own systems."""
-    SECRET = "secret"  # noqa: S105 - the name of a role
+    SECRET = "secret"
     ACTION = "action"
     """The act itself, where the contract says by which words a user asks for it."""
     PLAIN = "plain"

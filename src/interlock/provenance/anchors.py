@@ -1,0 +1,370 @@
+"""Whether the user's words lead to a record, so that its other fields may be used for the user.
+
+Level 2: the user names this record and no other, or asked for exactly it. Level 1: it is one of a few that the user's
+words lead to. Level 0: it merely exists; what it holds proves nothing about what the user wants.
+"""
+
+import re
+from typing import Final
+
+from interlock.provenance import values
+from interlock.provenance.index import Field, Group, Index, Record, Words
+from interlock.provenance.numbers import same_day, to_units
+
+NAMED: Final = 2
+AMONG: Final = 1
+MAX_GROUP = 5_000
+"""Records side by side beyond which only a look-up for the record itself leads to it."""
+_EXTENSION = re.compile(r"\.[a-z0-9]{1,5}$")
+_NAME_LIKE = re.compile(r"[A-Z0-9@._-]")
+_STATES = frozenset(
+    [
+        "status",
+        "state",
+        "type",
+        "kind",
+        "category",
+        "role",
+        "permission",
+        "currency",
+        "country",
+        "recurring",
+        "read",
+        "all_day",
+    ]
+)
+# Words that open an instruction or name nothing; a record is not meant because it holds one of them.
+_COMMON = frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "and",
+        "or",
+        "for",
+        "with",
+        "from",
+        "this",
+        "that",
+        "these",
+        "those",
+        "there",
+        "here",
+        "please",
+        "can",
+        "could",
+        "would",
+        "will",
+        "shall",
+        "should",
+        "may",
+        "hey",
+        "hello",
+        "dear",
+        "thanks",
+        "thank",
+        "what",
+        "when",
+        "where",
+        "which",
+        "while",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "how",
+        "add",
+        "append",
+        "book",
+        "buy",
+        "call",
+        "cancel",
+        "change",
+        "check",
+        "click",
+        "copy",
+        "create",
+        "delete",
+        "download",
+        "email",
+        "event",
+        "file",
+        "find",
+        "follow",
+        "forward",
+        "give",
+        "inform",
+        "invite",
+        "list",
+        "look",
+        "mail",
+        "make",
+        "message",
+        "move",
+        "move",
+        "name",
+        "note",
+        "open",
+        "order",
+        "pay",
+        "perform",
+        "post",
+        "put",
+        "read",
+        "refund",
+        "remove",
+        "rename",
+        "reply",
+        "report",
+        "reschedule",
+        "reserve",
+        "return",
+        "review",
+        "schedule",
+        "search",
+        "select",
+        "send",
+        "set",
+        "share",
+        "show",
+        "sort",
+        "summarize",
+        "summary",
+        "tell",
+        "transfer",
+        "update",
+        "upload",
+        "use",
+        "user",
+        "using",
+        "visit",
+        "write",
+        "write",
+        "about",
+        "after",
+        "also",
+        "any",
+        "are",
+        "been",
+        "before",
+        "being",
+        "both",
+        "but",
+        "did",
+        "does",
+        "done",
+        "each",
+        "few",
+        "first",
+        "get",
+        "gets",
+        "got",
+        "had",
+        "has",
+        "have",
+        "her",
+        "him",
+        "his",
+        "into",
+        "its",
+        "just",
+        "last",
+        "like",
+        "mine",
+        "month",
+        "more",
+        "most",
+        "much",
+        "must",
+        "new",
+        "next",
+        "not",
+        "now",
+        "off",
+        "once",
+        "one",
+        "only",
+        "other",
+        "our",
+        "out",
+        "over",
+        "own",
+        "same",
+        "she",
+        "some",
+        "such",
+        "than",
+        "their",
+        "them",
+        "then",
+        "they",
+        "today",
+        "tomorrow",
+        "too",
+        "two",
+        "until",
+        "very",
+        "was",
+        "week",
+        "were",
+        "year",
+        "yes",
+        "yesterday",
+        "you",
+        "your",
+        "me",
+        "my",
+        "we",
+    ]
+)
+_HIGH = frozenset(["largest", "biggest", "greatest", "highest", "most", "longest", "heaviest", "maximum", "top"])
+_LOW = frozenset(["smallest", "lowest", "least", "shortest", "cheapest", "minimum", "fewest", "tiniest"])
+_LATE = frozenset(["latest", "newest", "last", "recent"])
+_EARLY = frozenset(["oldest", "earliest", "first"])
+_DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
+def level(record: Record, index: Index) -> int:
+    """Return how well the user's words lead to `record`."""
+    if record.level_at != index.version:
+        record.level_at = index.version
+        record.level = 0  # a parent that asks its children must not run in circles
+        record.level = _level(record, index)
+    return record.level
+
+
+def _level(record: Record, index: Index) -> int:
+    best = record.reached
+    if record.parent is not None:
+        above = level(record.parent, index)
+        best = max(best, above if len(record.group.records) == 1 else min(above, AMONG))
+    if best < NAMED:
+        best = max(best, _named(record, index))
+    if best == 0 and any(_named(child, index) for child in record.children[:MAX_GROUP]):
+        best = AMONG
+    return best
+
+
+def _named(record: Record, index: Index) -> int:
+    if len(record.group.records) > MAX_GROUP:
+        return 0
+    best = 0
+    for field in record.fields[:64]:
+        if not field.author:
+            best = max(best, _names(field, index))
+            if best == NAMED:
+                return best
+    return max(best, _extreme(record, index))
+
+
+def _names(field: Field, index: Index) -> int:
+    """How well the user's text names the record by this field."""
+    user = index.user
+    if isinstance(field.value, int | float):
+        units = to_units(field.value)
+        said = user.amounts.get(units) if units is not None else None
+        return AMONG if said is not None and "." in said[0] and _rare(field) else 0
+    if field.name.lower() in _STATES:
+        return 0
+    if _DATED.match(field.value):
+        return AMONG if same_day(field.value, user.days) and _rare(field) else 0
+    token = _named_whole(field.value, user)
+    if token:
+        return _distinct(field)
+    return AMONG if _named_in_part(field.value, user) and _rare(field) else 0
+
+
+def _named_whole(value: str, user: Words) -> bool:
+    key = values.key_of(value[: values.MAX_KEY])
+    if len(key) < 3 or not _NAME_LIKE.search(value):
+        return False
+    if any(map(str.isdigit, key)) or "@" in key:
+        return len(key) >= 5 and user.atom(key) is not None
+    named = values.words(values.plain(value))
+    if not any(len(word) >= 4 for word in named) or all(word in _COMMON for word in named):
+        return False
+    return user.says(f" {' '.join(named)} ") is not None
+
+
+def _named_in_part(value: str, user: Words) -> bool:
+    core = [word for word in values.words(_EXTENSION.sub("", values.plain(value))) if len(word) > 2 and word.isalpha()]
+    if core and len(max(core, key=len)) >= 4 and not all(word in _COMMON for word in core):
+        joined = f" {' '.join(core)} "
+        if (len(core) > 1 or _NAME_LIKE.search(value)) and user.says(joined) is not None:
+            return True
+    return any(_proper(word, user) for word in core)
+
+
+def _proper(word: str, user: Words) -> bool:
+    """Whether the user writes `word` as a name: with a capital, or in quotes."""
+    if len(word) < 4 or word in _COMMON or user.says(f" {word} ") is None:
+        return False
+    return any(re.search(rf"(?<!\w){name}(?!\w)", text) for text, _ in user.raw for name in _spellings(word))
+
+
+def _spellings(word: str) -> tuple[str, ...]:
+    return tuple(
+        re.escape(one)
+        for one in (word.capitalize(), word.upper(), f"'{word}'", f'"{word}"', f"i{word[1:].capitalize()}")
+    )
+
+
+def _distinct(field: Field) -> int:
+    count = _count(field)
+    return NAMED if count <= 1 else (AMONG if _rare(field) else 0)
+
+
+def _rare(field: Field) -> bool:
+    """Whether the value tells its record from most of those beside it."""
+    count = _count(field)
+    return count <= 1 or count * 2 <= len(field.record.group.records)
+
+
+def _count(field: Field) -> int:
+    group = field.record.group
+    if group.counted != len(group.records):
+        group.counted = len(group.records)
+        group.counts = _counts(group)
+    return group.counts.get((field.name, values.plain(str(field.value))), 1)
+
+
+def _counts(group: Group) -> dict[tuple[str, str], int]:
+    counts: dict[tuple[str, str], int] = {}
+    for record in group.records:
+        for name, value in {(field.name, values.plain(str(field.value))) for field in record.fields}:
+            counts[name, value] = counts.get((name, value), 0) + 1
+    return counts
+
+
+def _extreme(record: Record, index: Index) -> int:
+    """NAMED when the user asks for the largest, cheapest, newest ... and this record is the only such one."""
+    if len(record.group.records) < 2:
+        return 0
+    asked = {word for text, _ in index.user.phrases for word in text.split() if word in _SUPERLATIVES}
+    for field in record.fields if asked else ():
+        if isinstance(field.value, str):
+            dated = bool(_DATED.match(field.value))
+            up, down = (bool(asked & _LATE), bool(asked & _EARLY)) if dated else (False, False)
+        else:
+            up, down = bool(asked & _HIGH), bool(asked & _LOW)
+        if (up and _is_end(field, sign=1)) or (down and _is_end(field, sign=-1)):
+            return NAMED
+    return 0
+
+
+_SUPERLATIVES = _HIGH | _LOW | _LATE | _EARLY
+
+
+def _is_end(field: Field, *, sign: int) -> bool:
+    """Whether no record beside this one has as much (or as little) in the same field."""
+    mine = field.value
+    for record in field.record.group.records:
+        if record is field.record:
+            continue
+        for other in record.fields:
+            if other.name != field.name or isinstance(other.value, str) is not isinstance(mine, str):
+                continue
+            ahead = other.value >= mine if sign > 0 else other.value <= mine  # type: ignore[operator]
+            if ahead:
+                return False
+    return True

@@ -1,0 +1,305 @@
+"""The evidence of a run, indexed: trusted text by atoms and phrases, results by record, untrusted text by atoms."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from interlock.domain.canonical import Json
+from interlock.domain.provenance import FieldKind, OutputFields, Place
+from interlock.provenance import numbers, values
+from interlock.provenance.roles import covers, escaped
+
+MAX_TRUSTED = 1 << 18
+"""Characters of one trusted text that are indexed; what lies behind supports nothing."""
+MAX_FIELDS = 50_000
+"""Fields of one result that are indexed as records; what lies behind supports nothing."""
+MAX_UNTRUSTED = 1 << 22
+"""Characters of untrusted text that are indexed one by one; behind that, every value counts as named there."""
+MAX_DEPTH = 32
+
+
+@dataclass(slots=True)
+class Words:
+    """What people who are trusted have written: the user, or the system instruction."""
+
+    atoms: dict[str, Place] = field(default_factory=dict)
+    phrases: list[tuple[str, Place]] = field(default_factory=list)
+    raw: list[tuple[str, Place]] = field(default_factory=list)
+    looks: dict[str, str] = field(default_factory=dict)
+    amounts: dict[int, tuple[str, Place]] = field(default_factory=dict)
+    rates: tuple[int, ...] = ()
+    days: frozenset[str] = frozenset()
+
+    def add(self, text: str, place: Place) -> None:
+        """Index one text."""
+        text = text[:MAX_TRUSTED]
+        low = values.plain(text)
+        for atom in values.chunks(low):
+            self.atoms.setdefault(atom, place)
+            self.looks.setdefault(values.skeleton(atom), atom)
+            if number := values.compact(atom):
+                self.atoms.setdefault(number, place)
+        for number in values.spaced_numbers(low):
+            self.atoms.setdefault(number, place)
+        self.phrases.append((values.phrase(low), place))
+        self.raw.append((text, place))
+        for units, spelling in numbers.amounts(text).items():
+            self.amounts.setdefault(units, (spelling, place))
+        self.rates = tuple(dict.fromkeys((*self.rates, *numbers.percentages(text))))
+        self.days = self.days | numbers.dates(text)
+
+    def atom(self, key: str) -> Place | None:
+        """Where an address, id, link or number stands by itself."""
+        found = self.atoms.get(key)
+        if found is None and (number := values.compact(key)):
+            found = self.atoms.get(number)
+        return found
+
+    def says(self, words: str) -> Place | None:
+        """Where a `phrase` stands."""
+        for text, place in self.phrases:
+            if words in text:
+                return place
+        return None
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Records that stand side by side in one result."""
+
+    records: "list[Record]" = field(default_factory=list)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    counted: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Record:
+    """One object of a structured result, or one line of a plain one."""
+
+    place: Place
+    group: Group
+    parent: "Record | None"
+    reached: int
+    """How well the user's words led to the look-up: 0 not, 1 among others, 2 exactly."""
+    own: bool = False
+    outsider: bool = False
+    fields: "list[Field]" = field(default_factory=list)
+    children: "list[Record]" = field(default_factory=list)
+    level: int = 0
+    level_at: int = -1
+
+
+@dataclass(slots=True, eq=False)
+class Field:
+    """One value of a record."""
+
+    record: Record
+    name: str
+    value: str | int | float
+    place: Place
+    author: bool = False
+
+
+@dataclass(slots=True)
+class Index:
+    """Everything that a trace looks up."""
+
+    user: Words = field(default_factory=Words)
+    system: Words = field(default_factory=Words)
+    identity: Words = field(default_factory=Words)
+    delegated: Words = field(default_factory=Words)
+    fields: dict[str, list[Field]] = field(default_factory=dict)
+    amounts: dict[int, list[Field]] = field(default_factory=dict)
+    untrusted: dict[str, Place] = field(default_factory=dict)
+    untrusted_size: int = 0
+    private: dict[str, Place] = field(default_factory=dict)
+    version: int = 0
+    """Counts the texts of the user: what a record is worth can change with each."""
+
+    @property
+    def tainted(self) -> bool:
+        """Whether the run has read text that anybody may have written."""
+        return self.untrusted_size > 0
+
+    @property
+    def flooded(self) -> bool:
+        """Whether there is more untrusted text than is indexed."""
+        return self.untrusted_size > MAX_UNTRUSTED
+
+    def add_untrusted(self, text: str, place: Place) -> None:
+        """Index text that supports nothing and may have suggested anything."""
+        room = MAX_UNTRUSTED - self.untrusted_size
+        self.untrusted_size += len(text)
+        if room <= 0:
+            return
+        seen = self.untrusted
+        low = values.plain(values.unmasked(text[:room]))
+        for chunk in values.chunks(low):
+            looks = values.skeleton(chunk)
+            if looks not in seen:
+                seen[looks] = place
+                for word in values.words(chunk):
+                    seen.setdefault(values.skeleton(word), place)
+        for number in values.spaced_numbers(low):
+            seen.setdefault(values.skeleton(number), place)
+
+    def named_by_untrusted(self, key: str) -> Place | None:
+        """Where untrusted text names the value, in whatever look-alike spelling."""
+        if self.flooded:
+            return Place(0, "", "untrusted text that is too long to index")
+        looks = values.skeleton(key)
+        found = self.untrusted.get(looks)
+        if found is None and (number := values.compact(key)):
+            found = self.untrusted.get(values.skeleton(number)) or self.untrusted.get(values.skeleton(number[1:]))
+        if found is None and " " in key:
+            parts = [self.untrusted.get(values.skeleton(word)) for word in values.words(key)]
+            if parts and all(parts):
+                found = parts[0]
+        return found
+
+
+class Filler:
+    """Puts one structured result into an index."""
+
+    def __init__(self, index: Index, output: OutputFields, position: int, name: str, reached: int) -> None:
+        self.index = index
+        self.output = output
+        self.position = position
+        self.name = name
+        self.reached = reached
+        self.count = 0
+        self.mine: frozenset[str] = frozenset(index.identity.atoms)
+        self.delegates: list[tuple[str, Place]] = []
+
+    def fill(self, value: Json) -> None:
+        """Index a parsed result, whatever its shape."""
+        group = Group()
+        if isinstance(value, list):
+            for at, item in enumerate(value):
+                self.item(item, [str(at)], group, None)
+        else:
+            self.item(value, [], group, None)
+
+    def item(self, value: Json, path: list[str], group: Group, parent: Record | None) -> None:
+        place = self.place(path)
+        record = Record(place, group, parent, self.reached)
+        group.records.append(record)
+        if parent is not None:
+            parent.children.append(record)
+        if isinstance(value, dict):
+            self.authorship(record, value, path)
+            self.entries(record, value, path)
+        elif isinstance(value, list):
+            self.elements(record, value, path, path[-1] if path else "")
+        else:
+            self.leaf(record, value, path, path[-1] if path else "")
+
+    def authorship(self, record: Record, value: dict[str, Json], path: list[str]) -> None:
+        for key, inner in value.items():
+            if isinstance(inner, str) and self.is_author([*path, key]):
+                mine = values.key_of(inner) in self.mine
+                record.own, record.outsider = mine, not mine
+
+    def entries(self, record: Record, value: dict[str, Json], path: list[str]) -> None:
+        keyed = Group()
+        for key, inner in value.items():
+            inside = [*path, escaped(key)]
+            if self.is_data(inside):
+                entry = Record(self.place(inside), keyed, record, self.reached)
+                keyed.records.append(entry)
+                record.children.append(entry)
+                self.leaf(entry, key, inside, "")
+                self.inner(entry, inner, inside, "")
+            else:
+                self.inner(record, inner, inside, key)
+
+    def inner(self, record: Record, value: Json, path: list[str], name: str) -> None:
+        if len(path) > MAX_DEPTH:
+            self.prose(str(value), path, record)
+        elif isinstance(value, dict):
+            self.item(value, path, Group(), record)
+        elif isinstance(value, list):
+            self.elements(record, value, path, name)
+        else:
+            self.leaf(record, value, path, name)
+
+    def elements(self, record: Record, value: list[Json], path: list[str], name: str) -> None:
+        group = Group()
+        for at, item in enumerate(value):
+            inside = [*path, str(at)]
+            if isinstance(item, dict | list) and len(path) < MAX_DEPTH:
+                self.item(item, inside, group, record)
+            else:
+                self.leaf(record, item if not isinstance(item, dict | list) else str(item), inside, name)
+
+    def leaf(self, record: Record, value: Json, path: list[str], name: str) -> None:
+        if value is None or isinstance(value, bool) or value == "":
+            return
+        self.count += 1
+        if self.kind(path) is FieldKind.PROSE and not record.own:
+            self.prose(str(value), path, record)
+            return
+        if self.count > MAX_FIELDS:
+            return
+        place = self.place(path)
+        found = Field(record, name, value, place, author=record.outsider and self.is_author(path))
+        record.fields.append(found)
+        text = str(value)
+        key = values.key_of(text[: values.MAX_KEY])
+        self.index.fields.setdefault(key, []).append(found)
+        if number := values.compact(key):
+            self.index.fields.setdefault(number, []).append(found)
+        if self.output.private and self.matches(self.output.private, path):
+            self.index.private[key] = place
+            if number:
+                self.index.private[number] = place
+        if (units := numbers.to_units(value)) is not None:
+            self.index.amounts.setdefault(units, []).append(found)
+        if self.output.own:
+            self.index.identity.add(text, place)
+
+    def prose(self, text: str, path: list[str], record: Record | None) -> None:
+        place = self.place(path)
+        self.index.add_untrusted(text, place)
+        if record is not None:
+            self.delegates.append((text, place))
+
+    def place(self, path: list[str]) -> Place:
+        return Place(self.position, "".join(f"/{part}" for part in path), self.name)
+
+    def kind(self, path: list[str]) -> FieldKind:
+        best, kind = -1, self.output.kind
+        segments = ["", *path]
+        for pattern in self.output.record:
+            if len(pattern) > best and covers(pattern, segments):
+                best, kind = len(pattern), FieldKind.RECORD
+        for pattern in self.output.prose:
+            if len(pattern) >= best and covers(pattern, segments):
+                best, kind = len(pattern), FieldKind.PROSE
+        return kind
+
+    def is_author(self, path: list[str]) -> bool:
+        return bool(self.output.author) and self.matches(self.output.author, path)
+
+    def is_data(self, path: list[str]) -> bool:
+        """Whether the last key of `path` is data, as a pattern with `{}` in its place says."""
+        length = len(path)
+        segments = ["", *path]
+        for pattern in (*self.output.record, *self.output.prose, *self.output.private):
+            parts = pattern.split("/")
+            if len(parts) > length and parts[length] == "{}" and covers("/".join(parts[: length + 1]), segments):
+                return True
+        return False
+
+    @staticmethod
+    def matches(patterns: tuple[str, ...], path: list[str]) -> bool:
+        segments = ["", *path]
+        return any(covers(pattern, segments) for pattern in patterns)
+
+
+LINE_LABEL: Final = ": "
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the values that a plain text of records holds: its lines, each without a leading label."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return [line.split(LINE_LABEL, 1)[1].strip() if LINE_LABEL in line else line for line in lines]

@@ -1,0 +1,210 @@
+"""Which role an argument has: as declared, else guessed from its name and schema, erring on the safe side."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from interlock.domain.canonical import Json, JsonObject
+from interlock.domain.provenance import Role
+from interlock.provenance.values import words
+
+MAX_LEAVES = 2_000
+"""Arguments with more leaves than this are not looked at one by one; they count as unsupported."""
+_BY_WORD: tuple[tuple[Role, frozenset[str]], ...] = (
+    (
+        Role.SECRET,
+        frozenset(
+            ["password", "passwd", "passphrase", "secret", "token", "apikey", "credential", "credentials", "pin", "otp"]
+        ),
+    ),
+    (
+        Role.URL,
+        frozenset(["url", "uri", "link", "href", "webhook", "endpoint", "callback", "website", "domain", "host"]),
+    ),
+    (
+        Role.ACCOUNT,
+        frozenset(["iban", "account", "bic", "swift", "wallet", "beneficiary", "payee", "payer", "card", "routing"]),
+    ),
+    (
+        Role.RECIPIENT,
+        frozenset(
+            [
+                "recipient",
+                "recipients",
+                "to",
+                "cc",
+                "bcc",
+                "email",
+                "emails",
+                "mail",
+                "participant",
+                "participants",
+                "attendee",
+                "attendees",
+                "invitee",
+                "invitees",
+                "receiver",
+                "channel",
+                "user",
+                "username",
+                "handle",
+                "phone",
+                "mobile",
+                "owner",
+                "assignee",
+                "member",
+                "members",
+                "sender",
+            ]
+        ),
+    ),
+    (
+        Role.AMOUNT,
+        frozenset(
+            [
+                "amount",
+                "price",
+                "total",
+                "sum",
+                "cost",
+                "fee",
+                "quantity",
+                "qty",
+                "limit",
+                "balance",
+                "value",
+                "rate",
+                "discount",
+            ]
+        ),
+    ),
+    (
+        Role.COMMAND,
+        frozenset(
+            ["command", "cmd", "script", "code", "sql", "shell", "exec", "expression", "query_string", "program"]
+        ),
+    ),
+    (
+        Role.ADDRESS,
+        frozenset(
+            ["address", "street", "city", "zip", "postcode", "postal", "state", "country", "address1", "address2"]
+        ),
+    ),
+    (
+        Role.FILE,
+        frozenset(["file", "filename", "path", "folder", "directory", "attachment", "attachments", "document"]),
+    ),
+    (
+        Role.DATE,
+        frozenset(
+            [
+                "date",
+                "time",
+                "day",
+                "datetime",
+                "start",
+                "end",
+                "until",
+                "deadline",
+                "timestamp",
+                "when",
+                "month",
+                "year",
+            ]
+        ),
+    ),
+    (
+        Role.TEXT_OUT,
+        frozenset(
+            [
+                "body",
+                "message",
+                "subject",
+                "text",
+                "content",
+                "comment",
+                "note",
+                "summary",
+                "html",
+                "reply",
+                "title",
+                "description",
+            ]
+        ),
+    ),
+    (Role.ID, frozenset(["id", "ids", "identifier", "uuid", "number", "no", "ref", "reference", "key", "name"])),
+)
+_BY_FORMAT = {
+    "email": Role.RECIPIENT,
+    "idn-email": Role.RECIPIENT,
+    "uri": Role.URL,
+    "uri-reference": Role.URL,
+    "iri": Role.URL,
+    "hostname": Role.URL,
+    "uuid": Role.ID,
+    "date": Role.DATE,
+    "date-time": Role.DATE,
+    "time": Role.DATE,
+    "password": Role.SECRET,
+}
+
+
+def guess_role(pointer: str, schema: Mapping[str, Json] | None = None) -> Role:
+    """Return the role that a field's name and schema suggest; ID, which needs support, when they suggest nothing."""
+    if schema is not None:
+        if schema.get("type") == "boolean" or "enum" in schema or "const" in schema:
+            return Role.PLAIN
+        if (known := _BY_FORMAT.get(str(schema.get("format", "")))) is not None:
+            return known
+    return _guess_name(pointer)
+
+
+@lru_cache(maxsize=4096)
+def _guess_name(pointer: str) -> Role:
+    for segment in reversed(pointer.split("/")):
+        if not segment or segment.isdigit():
+            continue
+        split = "".join(f" {char}" if char.isupper() else char for char in segment)
+        named = words(split.lower())
+        for word in reversed(named):
+            for role, known in _BY_WORD:
+                if word in known:
+                    return role
+        return Role.ID
+    return Role.ID
+
+
+@lru_cache(maxsize=8192)
+def role_of(pointer: str, declared: tuple[tuple[str, Role], ...]) -> tuple[Role, bool]:
+    """Return the role of the argument at `pointer`, and whether it is guessed. The longest pattern wins."""
+    best: tuple[int, Role] | None = None
+    segments = pointer.split("/")
+    for pattern, role in declared:
+        if covers(pattern, segments) and (best is None or len(pattern) > best[0]):
+            best = (len(pattern), role)
+    return (best[1], False) if best else (_guess_name(pointer), True)
+
+
+def covers(pattern: str, segments: list[str]) -> bool:
+    """Whether a pointer pattern names these segments or something above them. `*` and `{}` stand for any one segment."""
+    parts = pattern.split("/")
+    return len(parts) <= len(segments) and all(
+        part in ("*", "{}", segment) for part, segment in zip(parts, segments, strict=False)
+    )
+
+
+def leaves_of(arguments: JsonObject) -> Iterator[tuple[str, Json]]:
+    """Yield every leaf with its JSON pointer, in order; a key that is data (no schema names it) stays in the pointer."""
+    stack: list[tuple[str, Json]] = [("", arguments)]
+    while stack:
+        pointer, value = stack.pop()
+        if isinstance(value, Mapping) and value:
+            stack.extend((f"{pointer}/{escaped(str(key))}", value[key]) for key in reversed(list(value)))
+        elif isinstance(value, list | tuple) and value:
+            stack.extend((f"{pointer}/{at}", value[at]) for at in range(len(value) - 1, -1, -1))
+        else:
+            yield pointer, value
+
+
+def escaped(segment: str) -> str:
+    """Return a key as a JSON pointer segment."""
+    return segment.replace("~", "~0").replace("/", "~1") if "~" in segment or "/" in segment else segment
