@@ -10,7 +10,8 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
   "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
 UV := $(or $(shell command -v uv 2>/dev/null),.build/uv/bin/uv)
 EXTRAS ?=
-PINS := requirements/$(if $(EXTRAS),full,runtime).txt
+# An environment that has the extras keeps them.
+VENV := .venv/.ready-$(if $(EXTRAS)$(wildcard .venv/.ready-full),full,runtime)
 DEV := .venv-dev/bin
 TARGETS := src tests benchmarks scripts
 CODE = $(wildcard $(TARGETS))
@@ -20,7 +21,7 @@ CODE = $(wildcard $(TARGETS))
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-setup: .venv/.ready ## Build .venv: the product and what it needs at run time (EXTRAS=all adds Cedar, Rego, PostgreSQL ...)
+setup: $(VENV) ## Build .venv: the product and what it needs at run time (EXTRAS=all adds Cedar, Rego, PostgreSQL ...)
 
 demo: setup ## Play the support desk through the gate and say what happened to each ticket
 	@.venv/bin/interlock demo
@@ -85,8 +86,8 @@ define interlock
 	@touch $@
 endef
 
-.venv/.ready: $(PINS) pyproject.toml $(filter .build/%,$(UV))
-	$(call environment,$(PINS))
+.venv/.ready-%: requirements/%.txt pyproject.toml $(filter .build/%,$(UV))
+	$(call environment,$<)
 	$(call interlock)
 
 .venv-dev/.ready: requirements/dev.txt pyproject.toml $(filter .build/%,$(UV))
