@@ -1,6 +1,8 @@
 """The languages that policies are written in, seen from the decision."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from interlock.domain.agents import Rule
 from interlock.domain.calls import ToolCall
@@ -9,10 +11,19 @@ from interlock.domain.decisions import Finding
 from interlock.policy.facts import Facts
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What conditions read about one call: `input`, `call`, `run`, `agent` and, after the call, `output`."""
+
+    values: Mapping[str, Any]
+    forms: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Where an engine keeps its own form of `values`, so that several conditions of one decision share it."""
+
+
 class Condition(Protocol):
     """A compiled condition."""
 
-    def holds(self, document: JsonObject) -> bool:
+    def holds(self, document: Document) -> bool:
         """Return whether it holds for `document`. Raises PolicyError for anything but a clear true or false."""
 
 
