@@ -22,11 +22,13 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV) ## Build .venv: the product and what it needs at run time (EXTRAS=all adds Cedar, Rego, PostgreSQL ...)
+	@:
 
 demo: setup ## Play the support desk through the gate and say what happened to each ticket
 	@.venv/bin/interlock demo
 
 dev: .venv-dev/.ready ## Build .venv-dev: the product, every extra, and the tools for working on it
+	@:
 
 format: dev ## Put the code and the generated reference pages into shape
 	@$(DEV)/ruff check --quiet --fix-only $(CODE)
@@ -34,7 +36,7 @@ format: dev ## Put the code and the generated reference pages into shape
 	@$(DEV)/python scripts/reference.py
 
 lint: dev ## Style only: format and ruff
-	@$(DEV)/ruff format --check $(CODE)
+	@$(DEV)/ruff format --check --output-format concise $(CODE)
 	@$(DEV)/ruff check $(CODE)
 
 check: lint ## Everything that needs no running: style, strict types, import contracts
@@ -53,7 +55,7 @@ bench-corpus: .venv-bench/.ready ## Play recorded runs: make bench-corpus DATA=<
 	@.venv-bench/bin/python -m benchmarks.corpus --data "$(DATA)" --config "$(CONFIG)" $(if $(OUT),--out "$(OUT)")
 
 docs: .venv-docs/.ready ## Build the documentation into site/
-	@.venv-docs/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 faults: dev ## Kill real processes at random points, 1,000 times, and look for what was lost or done twice
