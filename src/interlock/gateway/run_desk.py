@@ -197,7 +197,8 @@ class RunDesk:
         def work(tx: Tx) -> int:
             tx.heartbeats.beat(owner, now)
             alive = tx.heartbeats.alive(now - ALIVE_MS)
-            orphans = tx.calls.orphans(alive | {owner}, now - ALIVE_MS)
+            executing = frozenset({CallStatus.EXECUTING})
+            orphans = tx.calls.search(CallFilter(statuses=executing, owners_other_than=alive | {owner}))
             given_up = 0
             for record in orphans:
                 contract = contracts.get(record.call.tool)

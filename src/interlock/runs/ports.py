@@ -28,7 +28,8 @@ class RunRecords(Protocol):
 class CallFilter:
     """Which calls to list; None means any."""
 
-    tenant: TenantId
+    tenant: TenantId | None = None
+    """None only for the gate's own sweeps; what a caller sees is always bound to its tenant."""
     run: RunId | None = None
     agent: AgentId | None = None
     tool: ToolName | None = None
