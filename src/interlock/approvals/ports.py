@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from interlock.domain.approvals import Approval, ApprovalState
-from interlock.domain.ids import ApprovalId, TenantId
+from interlock.domain.ids import ApprovalId, RunId, TenantId
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class ApprovalFilter:
     """Which approvals to list; None means any."""
 
     tenant: TenantId | None = None
+    run: RunId | None = None
     states: frozenset[ApprovalState] | None = None
     due_before: int | None = None
     """Only those not yet escalated whose SLA clock ran out before this instant."""
