@@ -58,7 +58,8 @@ def _whole(amount: Decimal, places: int, why: str) -> int:
     # Decimal's own arithmetic would round to the context's precision; integers of the digits cannot.
     shift = int(power) + places
     number = int("".join(map(str, digits)))
-    whole, rest = (number * 10**shift, 0) if shift >= 0 else divmod(number, 10 ** min(-shift, len(digits) + 1))
+    scale: int = 10 ** (shift if shift >= 0 else min(-shift, len(digits) + 1))
+    whole, rest = (number * scale, 0) if shift >= 0 else divmod(number, scale)
     if rest:
         raise BadInput("The amount of money is finer than its smallest unit", why=why)
     if whole > _LARGEST:
