@@ -91,6 +91,10 @@ class AgentPolicy:
     on_violation: Effect = Effect.DENY
     """What a denied call becomes: DENY, or ESCALATE to a person."""
     owner: str = ""
+    description: str = ""
+    """What the agent is for, shown to reviewers."""
+    proposals: JsonObject | None = None
+    """JSON Schema that every proposed call must satisfy, as `{"tool": ..., "args": ...}`, besides the tool's contract."""
     log_fields: tuple[str, ...] = ()
     model_tiers: JsonObject = field(default_factory=dict)
     """Model tier per step, for the model road."""
