@@ -1,0 +1,1 @@
+"""Recorded runs of real models, played through a running Interlock."""

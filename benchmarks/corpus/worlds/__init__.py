@@ -1,0 +1,1 @@
+"""What stands behind the tools while a recorded run is played."""
