@@ -138,6 +138,8 @@ class ToolContract:
     """What each argument means, by JSON pointer pattern; guessed from names and formats where nothing is said."""
     output: OutputFields = OutputFields()
     """Whose words the result holds."""
+    asked_by: tuple[str, ...] = ()
+    """Beginnings of words by which a user asks for this act ("delet", "remov"); without one the act has no support."""
     constraints: tuple[Constraint, ...] = ()
     guessed: frozenset[str] = frozenset()
     """Names of the fields above that nobody has confirmed."""

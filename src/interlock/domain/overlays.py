@@ -40,6 +40,8 @@ class Overlay:
     roles: tuple[tuple[str, Role], ...] | None = None
     """JSON pointer pattern and role; they come before any role that is guessed."""
     output: OutputFields | None = None
+    asked_by: tuple[str, ...] | None = None
+    """Beginnings of words by which a user asks for this act."""
     constraints: tuple[Constraint, ...] = ()
     """Added to those of the upstream; they only tighten."""
     credential: str | None = None
