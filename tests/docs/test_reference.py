@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 import typer
 
 from interlock.domain.errors import InterlockError
 from scripts.reference import Page, commands_page, errors_page, family, pages, settings, undocumented
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 PAGES = pages()
+SCHEMAS = sorted((ROOT / "src" / "interlock" / "config" / "schema").glob("*.json"))
+SETTINGS = [
+    (path.name, entry)
+    for path in SCHEMAS
+    for schema in [json.loads(path.read_text())]
+    for entry in settings(schema, schema)
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.path.name))
@@ -20,6 +32,18 @@ def test_each_entry_of_the_reference_carries_a_sentence(page: Page) -> None:
 def test_the_page_in_the_repository_is_what_the_code_says(page: Page) -> None:
     assert page.path.exists(), "make format writes it"
     assert page.path.read_text() == page.text, "make format writes it anew"
+
+
+def test_each_setting_carries_a_sentence_in_its_schema() -> None:
+    assert [(file, setting.name) for file, setting in SETTINGS if not setting.sentence] == []
+
+
+def test_each_setting_is_on_the_page_of_settings() -> None:
+    page = ROOT / "docs" / "reference" / "configuration.md"
+    text = page.read_text() if SETTINGS else ""
+    named = {part for quoted in re.findall(r"`([^`]+)`", text) for part in re.split(r"[^\w-]+", quoted)}
+
+    assert [(file, setting.name) for file, setting in SETTINGS if setting.name.rpartition(".")[2] not in named] == []
 
 
 def test_no_two_errors_share_a_code() -> None:

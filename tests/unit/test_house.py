@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ SOURCE = ROOT / "src" / "interlock"
 MODULES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE = 450
 LONGEST_FUNCTION = 60
+EXTRAS = ["cedarpy", "regopy", "psycopg", "keyring", "uvloop"]
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "service", "handler", "base"}
 
 
@@ -39,6 +41,18 @@ def test_no_function_is_longer_than_a_screen() -> None:
 
 def test_no_module_is_named_after_nothing() -> None:
     assert [str(path) for path in MODULES if path.stem in EMPTY_NAMES or path.parent.name in EMPTY_NAMES] == []
+
+
+def test_the_base_install_needs_none_of_the_extras() -> None:
+    """What an extra brings is imported by the adapter that needs it, and only once a configuration asks for it."""
+    doors = ["interlock", "interlock.wiring", "interlock.cli.app"]
+    present = [door for door in doors if importlib.util.find_spec(door)]
+    block = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{block}; import {', '.join(present)}"], capture_output=True, text=True
+    )
+
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.fixture(scope="module")
