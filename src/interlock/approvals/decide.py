@@ -30,9 +30,7 @@ def edit(approval: Approval, answer: Vote, replaced_by: CallKey) -> Approval:
     """Return the approval closed in favour of the call `replaced_by`. Raises as `vote` does."""
     _check_open(approval, answer.at)
     _check_voter(approval, answer)
-    return replace(
-        approval, votes=(*approval.votes, answer), state=ApprovalState.EDITED, replaced_by=replaced_by
-    )
+    return replace(approval, votes=(*approval.votes, answer), state=ApprovalState.EDITED, replaced_by=replaced_by)
 
 
 def use(approval: Approval) -> Approval:

@@ -93,6 +93,8 @@ class Hold:
     state: HoldState
     actual: int = 0
     """What was spent in the end; meaningful once settled."""
+    excess: int = 0
+    """How much more was reported than had been held. Noted, not spent: the hold is the most that a call can cost its budget."""
 
 
 @dataclass(frozen=True, slots=True)

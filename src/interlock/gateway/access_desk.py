@@ -19,7 +19,9 @@ from interlock.identity.credentials import (
 )
 from interlock.identity.ports import KeyRecord, TokenRecord
 
-_UNKNOWN = Unauthenticated("The bearer token is not valid", do="Send a key made by `interlock keys create`, or a run token")
+_UNKNOWN = Unauthenticated(
+    "The bearer token is not valid", do="Send a key made by `interlock keys create`, or a run token"
+)
 
 
 class AccessDesk:
@@ -51,7 +53,9 @@ class AccessDesk:
         """Return a new key, to be shown once, and its record. Raises Forbidden, BadInput."""
         _check_admin(principal)
         if not roles or (Role.AGENT in roles) is not (agent is not None):
-            raise BadInput("An agent's key names its agent, and no other key does", do="Give roles, and --agent for role agent")
+            raise BadInput(
+                "An agent's key names its agent, and no other key does", do="Give roles, and --agent for role agent"
+            )
         if Role.AGENT in roles and len(roles) > 1:
             raise BadInput("An agent holds no other role", why="it could approve or unbrake itself")
         now = self._clock.now()
@@ -106,7 +110,11 @@ class AccessDesk:
         def work(tx: Tx) -> tuple[str, TokenRecord]:
             made, child = child_token(_token(tx, secret), tools, now)
             tx.identities.add_token(child)
-            body = {"parent": child.parent, "run": child.run, "tools": sorted(child.tools) if child.tools is not None else None}
+            body = {
+                "parent": child.parent,
+                "run": child.run,
+                "tools": sorted(child.tools) if child.tools is not None else None,
+            }
             tx.audit.append(event(child.tenant, AuditKind.TOKEN_ISSUED, now, child.principal.id, child.id, body))
             return made, child
 

@@ -10,7 +10,6 @@ from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, To
 from interlock.domain.contracts import Kind, ToolContract
 from interlock.domain.decisions import Decision, Duty, Effect, Finding, combine
 from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress, UnknownRun
-from interlock.domain.provenance import Provenance
 from interlock.domain.runs import Run
 from interlock.gateway.breaker import Breakers
 from interlock.gateway.evidence import EvidenceCache
@@ -24,6 +23,7 @@ from interlock.gateway.trail import decided
 from interlock.policy.decide import decide
 from interlock.policy.facts import Facts
 from interlock.policy.record import decision_json
+from interlock.runs.ports import CallFilter
 
 ALIVE_MS = 10_000
 """A gateway process that has not been heard of for this long is taken for dead."""
@@ -34,6 +34,9 @@ class Proposal:
     """A call after steps 1 to 3: understood, its contract found, its arguments checked."""
 
     call: ToolCall
+    arguments_hash: str
+    named: bool
+    """Whether the caller chose the call id. If not, the same call still waiting for approval lends its own."""
     contract: ToolContract | None
     faults: tuple[Finding, ...]
     """What is wrong with it before any policy is asked; anything here denies."""
@@ -48,6 +51,8 @@ class Admission:
     execute: bool
     """True exactly when this process now owns the execution."""
     notices: tuple[Notice, ...] = ()
+    facts: Facts | None = None
+    """What the decision rests on; the rules about the result need it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,11 @@ class Admitter:
         run = tx.runs.find(call.key.tenant, call.key.run)
         if run is None or run.agent != call.agent:
             raise UnknownRun(f"There is no run {call.key.run} for this agent", do="Open a run first")
-        known = tx.calls.find(call.key)
+        known = tx.calls.find(call.key) if proposal.named else _waiting(tx, proposal)
+        call = replace(call, user=run.user, key=known.call.key if known is not None else call.key)
+        proposal = replace(proposal, call=call)
         if known is not None:
-            _check_same(known, call)
+            _check_same(known, proposal)
             if known.status.is_final:
                 return Admission(known, execute=False)
             if known.status is CallStatus.EXECUTING:
@@ -78,19 +85,19 @@ class Admitter:
         grant = tx.approvals.find(known.approval) if known is not None and known.approval else None
         if known is not None and grant is not None and now >= grant.expires_at:
             return self._expire(tx, known, grant, now)
-        decision, provenance = self._judge(tx, proposal, release, run, grant, now)
-        return self._enact(tx, known, proposal, release, decision, provenance, grant, now)
+        decision, facts = self._judge(tx, proposal, release, run, grant, now)
+        return self._enact(tx, known, proposal, release, decision, facts, grant, now)
 
     def _judge(
         self, tx: Tx, proposal: Proposal, release: Release, run: Run, grant: Approval | None, now: int
-    ) -> tuple[Decision, Provenance | None]:
+    ) -> tuple[Decision, Facts | None]:
         call, contract = proposal.call, proposal.contract
         policies = release.policies(call.agent)
         if proposal.faults or contract is None:
             return combine(proposal.faults, {"agent": policies.agent.version}), None
         provenance = None
         if contract.kind is Kind.WRITE:
-            provenance = self.evidence.label(tx, call, contract, release.catalogue.get)
+            provenance = self.evidence.label(tx, call, contract, release.catalogue.contracts.get)
         facts = Facts(
             now=now,
             agent=policies.agent,
@@ -100,9 +107,9 @@ class Admitter:
             brakes=tx.brakes.active(call.key.tenant, now),
             grant=grant,
             breaker_open=self.breakers.is_open(contract.name, now),
-            sample_roll=int(call.arguments_hash[:8], 16) % 10_000,
+            sample_roll=int(proposal.arguments_hash[8:16], 16) % 10_000,
         )
-        return decide(call, facts, policies), provenance
+        return decide(call, facts, policies), facts
 
     def _enact(
         self,
@@ -111,7 +118,7 @@ class Admitter:
         proposal: Proposal,
         release: Release,
         decision: Decision,
-        provenance: Provenance | None,
+        facts: Facts | None,
         grant: Approval | None,
         now: int,
     ) -> Admission:
@@ -121,6 +128,7 @@ class Admitter:
             if overrun is not None:
                 decision = combine((*decision.findings, overrun), decision.versions)
         record = self._record(known, proposal, decision, now)
+        provenance = facts.provenance if facts is not None else None
         question = None
         if decision.effect is Effect.REQUIRE_APPROVAL and proposal.contract is not None:
             policies = release.policies(proposal.call.agent)
@@ -133,11 +141,10 @@ class Admitter:
             tx.budgets.release(str(record.call.key), now)
         _store(tx, record, known)
         tx.audit.append(decided(record, decision, provenance, now))
-        return Admission(record, decision.effect is Effect.ALLOW, _notices(record, decision, release, question))
+        notices = _notices(record, decision, release, question)
+        return Admission(record, decision.effect is Effect.ALLOW, notices, facts)
 
-    def _record(
-        self, known: CallRecord | None, proposal: Proposal, decision: Decision, now: int
-    ) -> CallRecord:
+    def _record(self, known: CallRecord | None, proposal: Proposal, decision: Decision, now: int) -> CallRecord:
         call, contract = proposal.call, proposal.contract
         status = _STATUS[decision.effect]
         result = None
@@ -145,7 +152,7 @@ class Admitter:
             result = ToolResult(simulated(contract, call.arguments))
         return CallRecord(
             call=call,
-            arguments_hash=call.arguments_hash,
+            arguments_hash=proposal.arguments_hash,
             status=status,
             decision=decision_json(decision),
             contract_hash=contract.hash if contract is not None else "",
@@ -179,12 +186,12 @@ class Admitter:
             grant = tx.approvals.find(known.approval) if known.approval else None
             if grant is not None and grant.state is ApprovalState.USED:
                 grant = replace(grant, state=ApprovalState.GRANTED)
-            decision, provenance = self._judge(tx, proposal, release, run, grant, now)
-            if decision.effect is Effect.ALLOW:
+            decision, facts = self._judge(tx, proposal, release, run, grant, now)
+            if decision.effect is Effect.ALLOW and facts is not None:
                 record = self._record(known, proposal, decision, now)
                 _store(tx, record, known)
-                tx.audit.append(decided(record, decision, provenance, now))
-                return Admission(record, execute=True)
+                tx.audit.append(decided(record, decision, facts.provenance, now))
+                return Admission(record, execute=True, facts=facts)
         return Admission(lost(tx, known, now), execute=False, notices=(_unknown(known),))
 
 
@@ -197,9 +204,19 @@ _STATUS = {
 }
 
 
-def _check_same(known: CallRecord, call: ToolCall) -> None:
+def _waiting(tx: Tx, proposal: Proposal) -> CallRecord | None:
+    """Return the call of the same run, tool and arguments that waits for a person, if there is one."""
+    key = proposal.call.key
+    query = CallFilter(
+        tenant=key.tenant, run=key.run, tool=proposal.call.tool, statuses=frozenset({CallStatus.PENDING})
+    )
+    return next((one for one in tx.calls.search(query) if one.arguments_hash == proposal.arguments_hash), None)
+
+
+def _check_same(known: CallRecord, proposal: Proposal) -> None:
+    call = proposal.call
     same = known.call.tool == call.tool and known.call.agent == call.agent
-    if not same or known.arguments_hash != call.arguments_hash:
+    if not same or known.arguments_hash != proposal.arguments_hash:
         raise CallIdReused(
             f"The call id {call.key.call} already stands for another call of this run",
             why="a call id names one tool with one set of arguments",
@@ -274,9 +291,7 @@ _ADVICE = {
 }
 
 
-def _notices(
-    record: CallRecord, decision: Decision, release: Release, question: Approval | None
-) -> tuple[Notice, ...]:
+def _notices(record: CallRecord, decision: Decision, release: Release, question: Approval | None) -> tuple[Notice, ...]:
     call = record.call
     owner = release.policies(call.agent).agent.owner
     told = []

@@ -101,18 +101,16 @@ class ApprovalDesk:
 
         def work(tx: Tx) -> tuple[Approval, ...]:
             expired = tx.approvals.search(ApprovalFilter(states=_LIVE, expires_before=now + 1))
-            late = tx.approvals.search(
-                ApprovalFilter(states=frozenset({ApprovalState.OPEN}), due_before=now + 1)
+            late = tx.approvals.search(ApprovalFilter(states=frozenset({ApprovalState.OPEN}), due_before=now + 1))
+            return tuple(
+                self._tick(tx, approval, now) for approval in {one.id: one for one in (*expired, *late)}.values()
             )
-            return tuple(self._tick(tx, approval, now) for approval in {one.id: one for one in (*expired, *late)}.values())
 
         touched = await self._store.transact(work)
         for approval in touched:
             if approval.state is ApprovalState.OPEN:
                 text = f"{approval.binding.tool}: nobody has answered in time"
-                self._notifier.notify(
-                    Notice("approval_overdue", approval.escalate_to, str(approval.id), text)
-                )
+                self._notifier.notify(Notice("approval_overdue", approval.escalate_to, str(approval.id), text))
         return len(touched)
 
     def _tick(self, tx: Tx, before: Approval, now: int) -> Approval:
@@ -170,5 +168,3 @@ def _changed(before: Json, after: Json) -> tuple[str, ...]:
     if after is None or after == before:
         return ()
     return (after if isinstance(after, str) else canonical_json(after).decode(),)
-
-

@@ -20,9 +20,7 @@ class BrakeDesk:
         self._store = store
         self._clock = clock
 
-    async def on(
-        self, principal: Principal, target: BrakeTarget, name: str, *, reason: str, for_ms: int
-    ) -> Brake:
+    async def on(self, principal: Principal, target: BrakeTarget, name: str, *, reason: str, for_ms: int) -> Brake:
         """Stop what `target` and `name` say, for `for_ms` milliseconds. Raises Forbidden, BadInput."""
         _check_operator(principal)
         if not reason.strip() or len(reason) > 1_000:

@@ -42,7 +42,7 @@ class EvidenceCache:
             for row, record in tx.evidence.since(call.key.tenant, call.key.run, entry.seq):
                 entry.evidence.add(source_of(row, record, contract_of))
                 entry.seq = row.seq
-            return trace(call.arguments, contract.roles, entry.evidence)
+            return trace(call.arguments, contract.roles, entry.evidence, asked_by=contract.asked_by)
 
     def forget(self) -> None:
         """Drop everything: after a failed commit, what was read inside it may never have happened."""
@@ -73,5 +73,3 @@ def source_of(row: EvidenceRow, record: CallRecord | None, contract_of: Contract
     if contract is None:
         return Source(Origin.TOOL, text, call.tool, call.arguments, failed=failed)
     return Source(Origin.TOOL, text, call.tool, call.arguments, contract.roles, contract.output, failed)
-
-

@@ -55,9 +55,7 @@ def ask(
     return question
 
 
-def closed(
-    tx: Tx, approval: Approval, *, used: bool, now: int, state: ApprovalState = ApprovalState.VOID
-) -> Approval:
+def closed(tx: Tx, approval: Approval, *, used: bool, now: int, state: ApprovalState = ApprovalState.VOID) -> Approval:
     """Close a live approval: used if its call was just admitted on it, else as `state`. Raises ApprovalClosed if another request was faster."""
     if approval.state not in _LIVE:
         return approval
@@ -88,7 +86,11 @@ def close_call(tx: Tx, record: CallRecord, approval: Approval, now: int, by: str
 
 
 _ENDINGS = {
-    ApprovalState.DENIED: ("approval_denied", "a person said no", "Do not propose it again; hand over or go on without it"),
+    ApprovalState.DENIED: (
+        "approval_denied",
+        "a person said no",
+        "Do not propose it again; hand over or go on without it",
+    ),
     ApprovalState.EDITED: ("approval_edited", "a person made another call of it", ""),
     ApprovalState.EXPIRED: ("approval_expired", "nobody answered in time", "Propose it anew with a new call id"),
     ApprovalState.VOID: ("approval_void", "what was asked about has changed", "Propose it anew with a new call id"),
@@ -102,7 +104,13 @@ def shown(provenance: Provenance | None) -> JsonObject | None:
     return {
         "verdict": provenance.verdict.value,
         "leaves": [
-            {"pointer": leaf.pointer, "role": leaf.role.value, "seen": leaf.seen.value, "supported": leaf.supported, "reason": leaf.reason}
+            {
+                "pointer": leaf.pointer,
+                "role": leaf.role.value,
+                "seen": leaf.seen.value,
+                "supported": leaf.supported,
+                "reason": leaf.reason,
+            }
             for leaf in provenance.leaves
         ],
     }

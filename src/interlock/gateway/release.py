@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from interlock.domain.budgets import Limit
+from interlock.domain.calls import ToolCall
 from interlock.domain.contracts import Tier, ToolContract
 from interlock.domain.errors import Forbidden
 from interlock.domain.ids import AgentId
-from interlock.policy.decide import PolicySet
+from interlock.policy.policy_set import PolicySet
 from interlock.tools.catalogue import Catalogue
+from interlock.tools.proposals import ProposalSchema
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,16 @@ class Release:
     limits: tuple[Limit, ...] = ()
     """Limits of the whole deployment."""
     terms: Mapping[Tier, ApprovalTerms] = field(default_factory=dict)
+    proposals: Mapping[AgentId, ProposalSchema] = field(default_factory=dict)
+    """Schemas that bound what an agent may propose."""
     run_life_ms: int = 24 * 3600 * 1000
     """How long a run may stay open when its agent declares no wall time."""
+
+    def check_proposal(self, call: ToolCall) -> None:
+        """Raise InvalidArguments unless the call satisfies the proposal schema that its agent declares, if any."""
+        schema = self.proposals.get(call.agent)
+        if schema is not None:
+            schema.check(call.tool, call.arguments)
 
     def policies(self, agent: AgentId) -> PolicySet:
         """Return the policies of `agent`. Raises Forbidden for an agent that nobody declared."""

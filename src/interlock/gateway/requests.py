@@ -40,6 +40,4 @@ class CallAnswer:
 
 def answer_of(record: CallRecord) -> CallAnswer:
     """Return what the caller is told of `record`."""
-    return CallAnswer(
-        record.call.key, record.status, record.decision, record.result, record.failure, record.approval
-    )
+    return CallAnswer(record.call.key, record.status, record.decision, record.result, record.failure, record.approval)

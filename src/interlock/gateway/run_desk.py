@@ -123,9 +123,7 @@ class RunDesk:
         def work(tx: Tx) -> None:
             run = visible_run(tx, principal, run_id)
             if tx.runs.move(run.tenant, run.id, state):
-                tx.audit.append(
-                    run_event(AuditKind.RUN_CLOSED, run, now, principal.id, {"state": state.value})
-                )
+                tx.audit.append(run_event(AuditKind.RUN_CLOSED, run, now, principal.id, {"state": state.value}))
 
         await self._store.transact(work)
 
@@ -176,9 +174,7 @@ class RunDesk:
                 raise UnknownRecord(f"Run {run_id} has no call {call}")
             after = _resolved(record, happened, result, note, now)
             if not tx.calls.advance(after, since=CallStatus.UNKNOWN, attempt=record.attempt):
-                raise Conflict(
-                    f"Call {call} is {record.status}", why="only an unknown outcome can be resolved"
-                )
+                raise Conflict(f"Call {call} is {record.status}", why="only an unknown outcome can be resolved")
             pay(tx, after, 0, now)
             tx.evidence.append(run.tenant, run.id, "tool_result", "", call)
             tx.audit.append(settled(after, now, principal.id, AuditKind.CALL_RESOLVED, note))
@@ -192,7 +188,7 @@ class RunDesk:
         A call that may be repeated safely is left for its caller to ask for again.
         """
         now = self._clock.now()
-        contracts = self._release().catalogue
+        contracts = self._release().catalogue.contracts
 
         def work(tx: Tx) -> int:
             tx.heartbeats.beat(owner, now)
@@ -251,7 +247,7 @@ def _agent_of(principal: Principal, opening: Opening) -> AgentId:
 
 def _check_texts(opening: Opening) -> None:
     check_json(opening.identity)
-    check_json({key: value for key, value in opening.labels})
+    check_json(dict(opening.labels))
     for text in (opening.system, opening.instruction):
         check_json(text)
         if len(text) > MAX_TEXT:

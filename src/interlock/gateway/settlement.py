@@ -33,7 +33,9 @@ def undelivered(contract: ToolContract, execution: Execution) -> Outcome | None:
     if answer.delivery is Delivery.ANSWERED:
         return None
     if answer.delivery is Delivery.NOT_SENT:
-        failure = Failure("tool_unavailable", "The tool could not be reached, so it did nothing", answer.detail, "Try later")
+        failure = Failure(
+            "tool_unavailable", "The tool could not be reached, so it did nothing", answer.detail, "Try later"
+        )
         return Outcome(CallStatus.FAILED, None, failure, execution.busy_ms, execution.attempts)
     if contract.kind is Kind.READ:
         failure = Failure("tool_timeout", "The tool gave no usable answer", answer.detail, "Reading again is safe")
@@ -103,4 +105,3 @@ def lost(tx: Tx, record: CallRecord, now: int) -> CallRecord:
     if tx.calls.advance(after, since=record.status, attempt=record.attempt):
         tx.audit.append(settled(after, now))
     return after
-

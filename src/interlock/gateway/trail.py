@@ -13,9 +13,7 @@ from interlock.domain.provenance import Provenance
 from interlock.domain.runs import Run
 
 
-def event(
-    tenant: TenantId, kind: AuditKind, at: int, actor: str, subject: str, body: JsonObject
-) -> AuditEvent:
+def event(tenant: TenantId, kind: AuditKind, at: int, actor: str, subject: str, body: JsonObject) -> AuditEvent:
     """Return a new event with an id of its own."""
     return AuditEvent(new_id("evt"), tenant, kind, at, actor, subject, body)
 
@@ -70,9 +68,7 @@ def approval_requested(approval: Approval, record: CallRecord, now: int) -> Audi
         "policy": bound.policy_version,
         "tool": bound.tool,
     }
-    return event(
-        bound.key.tenant, AuditKind.APPROVAL_REQUESTED, now, approval.requested_by, str(approval.id), body
-    )
+    return event(bound.key.tenant, AuditKind.APPROVAL_REQUESTED, now, approval.requested_by, str(approval.id), body)
 
 
 def approval_voted(approval: Approval, vote: Vote, record: CallRecord) -> AuditEvent:
@@ -83,25 +79,19 @@ def approval_voted(approval: Approval, vote: Vote, record: CallRecord) -> AuditE
         "state": approval.state.value,
         "verdict": vote.verdict.value,
     }
-    return event(
-        approval.binding.key.tenant, AuditKind.APPROVAL_VOTED, vote.at, vote.by, str(approval.id), body
-    )
+    return event(approval.binding.key.tenant, AuditKind.APPROVAL_VOTED, vote.at, vote.by, str(approval.id), body)
 
 
 def approval_closed(approval: Approval, now: int) -> AuditEvent:
     """Return the event of an approval's end: used, expired, void."""
     body = {"call": str(approval.binding.key), "state": approval.state.value}
-    return event(
-        approval.binding.key.tenant, AuditKind.APPROVAL_CLOSED, now, "gateway", str(approval.id), body
-    )
+    return event(approval.binding.key.tenant, AuditKind.APPROVAL_CLOSED, now, "gateway", str(approval.id), body)
 
 
 def approval_escalated(approval: Approval, now: int) -> AuditEvent:
     """Return the event of an SLA clock that ran out."""
     body = {"call": str(approval.binding.key), "due_at": approval.due_at, "to": approval.escalate_to}
-    return event(
-        approval.binding.key.tenant, AuditKind.APPROVAL_ESCALATED, now, "gateway", str(approval.id), body
-    )
+    return event(approval.binding.key.tenant, AuditKind.APPROVAL_ESCALATED, now, "gateway", str(approval.id), body)
 
 
 def run_event(kind: AuditKind, run: Run, now: int, actor: str, body: JsonObject) -> AuditEvent:

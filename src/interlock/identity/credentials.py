@@ -1,4 +1,4 @@
-"""Keys and run tokens: made once, shown once, stored as hashes; a child token never widens its parent. Pure but for randomness."""
+"""Keys and run tokens: made once, shown once, stored as hashes; a child never widens its parent. Pure but for randomness."""
 
 import hashlib
 import secrets
@@ -10,7 +10,7 @@ from interlock.domain.ids import RunId, ToolName, new_id
 from interlock.identity.ports import KeyRecord, TokenRecord
 
 KEY_PREFIX = "ilk_"
-TOKEN_PREFIX = "ilt_"  # noqa: S105 - a prefix, not a secret
+TOKEN_PREFIX = "ilt_"
 TOKEN_LIFE_MS = 10 * 60 * 1000
 MAX_DEPTH = 4
 """Levels of delegation below the root token."""
@@ -96,9 +96,7 @@ def renewed(token: TokenRecord, now: int) -> int:
     return min(now + TOKEN_LIFE_MS, token.renewable_until)
 
 
-def intersect(
-    mine: frozenset[ToolName] | None, asked: frozenset[ToolName] | None
-) -> frozenset[ToolName] | None:
+def intersect(mine: frozenset[ToolName] | None, asked: frozenset[ToolName] | None) -> frozenset[ToolName] | None:
     """Return the tools in both; None stands for all."""
     if mine is None:
         return asked

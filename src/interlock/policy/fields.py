@@ -7,7 +7,7 @@ from typing import Any
 from interlock.domain.canonical import JsonObject
 
 _DEEPEST = 16
-"""How many references and combinations are followed from one place."""
+"""How many references are followed from one place."""
 
 
 def unknown_step(schema: JsonObject, path: tuple[str, ...]) -> tuple[str, str] | None:
@@ -76,15 +76,22 @@ def resolved(root: JsonObject, place: JsonObject) -> JsonObject:
     return {}
 
 
-def _parts(root: JsonObject, place: Any, depth: int = 0, *, every: bool = False) -> Iterator[JsonObject]:
+def _parts(root: JsonObject, place: JsonObject, *, every: bool = False) -> Iterator[JsonObject]:
     """Yield `place` and what it combines; with `every`, only what holds for every document."""
-    if not isinstance(place, dict) or depth > _DEEPEST:
-        return
-    place = resolved(root, place)
-    yield place
-    for word in ("allOf",) if every else ("allOf", "anyOf", "oneOf"):
-        for inner in place.get(word, ()):
-            yield from _parts(root, inner, depth + 1, every=every)
+    # Schemas come from outside and may refer to themselves: each place is visited once.
+    seen: set[int] = set()
+    waiting: list[Any] = [place]
+    while waiting:
+        candidate = waiting.pop()
+        if not isinstance(candidate, dict):
+            continue
+        part = resolved(root, candidate)
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        yield part
+        for word in ("allOf",) if every else ("allOf", "anyOf", "oneOf"):
+            waiting.extend(part.get(word, ()))
 
 
 def _below(part: JsonObject, step: str) -> list[Any]:

@@ -1,0 +1,175 @@
+"""The road of a tool call: understand, decide, reserve, record; only then execute; check, settle, answer."""
+
+import asyncio
+from collections.abc import Callable
+
+from interlock.domain.calls import CallKey, CallRecord, Failure, ToolCall
+from interlock.domain.canonical import check_json
+from interlock.domain.contracts import ToolContract
+from interlock.domain.errors import Forbidden, StoreUnavailable, UnknownRun
+from interlock.domain.identity import Principal, Role
+from interlock.domain.ids import CallId, checked_id, new_id
+from interlock.gateway.admission import Admission, Admitter, Proposal
+from interlock.gateway.approval_desk import Edited
+from interlock.gateway.execution import Executor
+from interlock.gateway.ports import Clock, Notice, Notifier
+from interlock.gateway.release import Release
+from interlock.gateway.requests import CallAnswer, CallRequest, answer_of
+from interlock.gateway.results import examine
+from interlock.gateway.settlement import Outcome, settle
+from interlock.gateway.store import Store
+from interlock.gateway.understanding import understand
+from interlock.tools.schemas import CompiledSchemas
+
+_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Seconds between attempts to record an outcome while the store does not answer."""
+_MAX_REASON = 4_000
+
+
+class ToolGate:
+    """Every tool call of every agent comes through `call`."""
+
+    def __init__(
+        self,
+        store: Store,
+        release: Callable[[], Release],
+        admitter: Admitter,
+        executor: Executor,
+        schemas: CompiledSchemas,
+        clock: Clock,
+        notifier: Notifier,
+    ) -> None:
+        """Wire the road. `release` returns whatever is current at the moment of a call."""
+        self._store = store
+        self._release = release
+        self._admitter = admitter
+        self._executor = executor
+        self._schemas = schemas
+        self._clock = clock
+        self._notifier = notifier
+        self._under_way: set[asyncio.Task[CallAnswer]] = set()
+
+    async def call(self, request: CallRequest) -> CallAnswer:
+        """Take one call down the road and return what became of it.
+
+        A refusal is an answer. Raises BadInput, NotAllowed, NotFound, Conflict or StoreUnavailable only where there is
+        nothing to record a decision on.
+        """
+        call, named = named_call(request)
+        release = self._release()
+        proposal = understand(call, release, self._schemas, request, named=named)
+        return await self._unstoppable(proposal, release)
+
+    async def repeat(self, principal: Principal, edited: Edited) -> CallAnswer:
+        """Take the call that a person made of another one down the road from the start, as that person's request."""
+        old = edited.original.call
+        request = CallRequest(principal, edited.key.run, old.tool, edited.arguments, edited.key.call, reason=old.reason)
+        call = ToolCall(edited.key, old.agent, principal.id, old.tool, edited.arguments, reason=old.reason)
+        release = self._release()
+        proposal = understand(call, release, self._schemas, request, named=True, extra=old.constraints)
+        return await self._unstoppable(proposal, release)
+
+    def tools_for(self, principal: Principal) -> tuple[ToolContract, ...]:
+        """Return the contracts that `principal` may call, by name."""
+        if principal.agent is None:
+            return ()
+        release = self._release()
+        allowed = release.policies(principal.agent).agent.tools
+        if principal.scope is not None and principal.scope.tools is not None:
+            allowed &= principal.scope.tools
+        return release.catalogue.open_to(allowed)
+
+    async def finish(self) -> None:
+        """Wait until every call under way is settled."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _unstoppable(self, proposal: Proposal, release: Release) -> CallAnswer:
+        # A caller that hangs up must not tear a call between its effect and its record.
+        task = asyncio.create_task(self._walk(proposal, release))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _walk(self, proposal: Proposal, release: Release) -> CallAnswer:
+        admission = await self._admit(proposal, release)
+        self._tell(admission.notices)
+        if not admission.execute or proposal.contract is None:
+            return answer_of(admission.record)
+        outcome = await self._execute(admission, proposal.contract, release)
+        record = await self._settle(admission.record, outcome)
+        self._tell(_afterwards(record, release))
+        return answer_of(record)
+
+    async def _admit(self, proposal: Proposal, release: Release) -> Admission:
+        now = self._clock.now()
+        try:
+            return await self._store.transact(lambda tx: self._admitter.admit(tx, proposal, release, now))
+        except StoreUnavailable:
+            self._admitter.evidence.forget()
+            raise
+
+    async def _execute(self, admission: Admission, contract: ToolContract, release: Release) -> Outcome:
+        record = admission.record
+        execution = await self._executor.carry_out(record.call, contract, record.idempotency_key)
+        policies = release.policies(record.call.agent)
+        return examine(record, contract, self._schemas.of(contract).result, admission.facts, policies, execution)
+
+    async def _settle(self, record: CallRecord, outcome: Outcome) -> CallRecord:
+        """Record the outcome, however long the store takes; what the tool did is known and must not be lost."""
+        for pause in (*_PAUSES, None):
+            try:
+                return await self._store.transact(lambda tx: settle(tx, record, outcome, self._clock.now()))
+            except StoreUnavailable:
+                self._admitter.evidence.forget()
+                if pause is None:
+                    raise
+                await asyncio.sleep(pause)
+        raise StoreUnavailable("The outcome could not be recorded")
+
+    def _tell(self, notices: tuple[Notice, ...]) -> None:
+        for notice in notices:
+            self._notifier.notify(notice)
+
+
+def named_call(request: CallRequest) -> tuple[ToolCall, bool]:
+    """Return the request as a call, and whether its name is the caller's own. Raises Forbidden, UnknownRun, BadInput."""
+    principal = request.principal
+    if principal.agent is None or Role.AGENT not in principal.roles:
+        raise Forbidden("Only agents propose calls", do="Use an agent's key or a run token")
+    if principal.scope is not None and principal.scope.run != request.run:
+        raise UnknownRun(f"This token is not for run {request.run}", do="Use the run's own token")
+    check_json(request.arguments)
+    check_json(request.reason)
+    call = ToolCall(
+        key=CallKey(
+            principal.tenant,
+            request.run,
+            (request.call and CallId(checked_id(request.call, "call id"))) or CallId(new_id("call")),
+        ),
+        agent=principal.agent,
+        principal=principal.id,
+        tool=request.tool,
+        arguments=request.arguments,
+        reason=request.reason[:_MAX_REASON],
+        proposal=request.proposal,
+        requires_approval=request.requires_approval,
+        dry_run=request.dry_run,
+    )
+    return call, request.call is not None
+
+
+def _afterwards(record: CallRecord, release: Release) -> tuple[Notice, ...]:
+    """Return whom to tell of an outcome that needs a person."""
+    if record.failure is None or record.failure.code not in _TELLING:
+        return ()
+    owner = release.policies(record.call.agent).agent.owner
+    kind = _TELLING[record.failure.code]
+    return (Notice(kind, owner, str(record.call.key), f"{record.call.tool}: {_sentence(record.failure)}"),)
+
+
+_TELLING = {"outcome_unknown": "outcome_unknown", "bad_tool_result": "alert", "result_withheld": "alert"}
+
+
+def _sentence(failure: Failure) -> str:
+    return f"{failure.what}. {failure.do}".strip()
