@@ -1,0 +1,1 @@
+"""Tools that MCP servers offer: found, watched and called, over streamable HTTP or stdio."""
