@@ -1,0 +1,103 @@
+"""Questions to people, and where they stand."""
+
+from typing import Any
+
+from interlock.adapters.sql.encoding import decode, encode
+from interlock.adapters.sql.session import Session, Statement
+from interlock.approvals.ports import ApprovalFilter, ApprovalRecords
+from interlock.domain.approvals import Approval, ApprovalState, Binding, Verdict, Vote
+from interlock.domain.calls import CallKey
+from interlock.domain.ids import ApprovalId
+
+ADD = Statement("""
+    INSERT INTO approvals (id, tenant, run, state, created_at, due_at, expires_at, escalated_at, body)
+    VALUES (:id, :tenant, :run, :state, :created_at, :due_at, :expires_at, :escalated_at, :body)
+""")
+
+FIND = Statement("SELECT body FROM approvals WHERE id = :id")
+
+FIND_LOCKED = Statement("SELECT body FROM approvals WHERE id = :id FOR UPDATE")
+
+REPLACE = Statement("""
+    UPDATE approvals
+    SET state = :state, due_at = :due_at, expires_at = :expires_at, escalated_at = :escalated_at, body = :body
+    WHERE id = :id AND state = :since
+""")
+
+SEARCH = Statement(
+    """
+    SELECT body FROM approvals
+    WHERE (:tenant IS NULL OR tenant = :tenant)
+      AND (:run IS NULL OR run = :run)
+      AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+      AND (:due_before IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
+      AND (:expires_before IS NULL OR expires_at < :expires_before)
+    ORDER BY due_at, seq LIMIT :limit
+    """,
+    postgresql="""
+    SELECT body FROM approvals
+    WHERE (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
+      AND (CAST(:run AS text) IS NULL OR run = :run)
+      AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
+      AND (CAST(:due_before AS bigint) IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
+      AND (CAST(:expires_before AS bigint) IS NULL OR expires_at < :expires_before)
+    ORDER BY due_at, seq LIMIT :limit
+    """,
+)
+
+
+class SqlApprovals(ApprovalRecords):
+    """The table `approvals`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add(self, approval: Approval) -> None:
+        key = approval.binding.key
+        fixed = {"tenant": key.tenant, "run": key.run, "created_at": approval.created_at}
+        self._session.run(ADD, _standing(approval) | fixed)
+
+    def find(self, approval: ApprovalId) -> Approval | None:
+        row = self._session.one(FIND_LOCKED if self._session.locks_rows else FIND, {"id": approval})
+        return None if row is None else _approval(row[0])
+
+    def replace(self, approval: Approval, *, since: ApprovalState) -> bool:
+        return self._session.run(REPLACE, _standing(approval) | {"since": since.value}) == 1
+
+    def search(self, query: ApprovalFilter) -> tuple[Approval, ...]:
+        values = {
+            "tenant": query.tenant,
+            "run": query.run,
+            "states": self._session.texts(query.states),
+            "due_before": query.due_before,
+            "expires_before": query.expires_before,
+            "limit": query.limit,
+        }
+        return tuple(_approval(body) for (body,) in self._session.all(SEARCH, values))
+
+
+def _standing(approval: Approval) -> dict[str, Any]:
+    return {
+        "id": approval.id,
+        "state": approval.state.value,
+        "due_at": approval.due_at,
+        "expires_at": approval.expires_at,
+        "escalated_at": approval.escalated_at,
+        "body": encode(approval),
+    }
+
+
+def _approval(body: bytes) -> Approval:
+    fields = decode(body)
+    binding, replaced_by = fields.pop("binding"), fields.pop("replaced_by")
+    votes = tuple(
+        Vote(vote["by"], Verdict(vote["verdict"]), vote["reason"], vote["at"]) for vote in fields.pop("votes")
+    )
+    return Approval(
+        binding=Binding(key=CallKey(**binding.pop("key")), **binding),
+        reasons=tuple(fields.pop("reasons")),
+        state=ApprovalState(fields.pop("state")),
+        votes=votes,
+        replaced_by=replaced_by and CallKey(**replaced_by),
+        **fields,
+    )

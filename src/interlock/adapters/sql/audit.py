@@ -1,0 +1,64 @@
+"""The trail: rows that are added, and never changed or deleted."""
+
+from interlock.adapters.sql.encoding import decode
+from interlock.adapters.sql.session import Session, Statement
+from interlock.audit.leaf import leaf_bytes, leaf_hash
+from interlock.audit.ports import AuditTrail
+from interlock.domain.audit import AuditEvent, AuditKind
+from interlock.domain.ids import TenantId
+
+APPEND = Statement("""
+    INSERT INTO audit_events (id, tenant, kind, at, subject, leaf, leaf_hash)
+    VALUES (:id, :tenant, :kind, :at, :subject, :leaf, :leaf_hash)
+""")
+
+LATEST = Statement("""
+    SELECT leaf FROM audit_events WHERE tenant = :tenant ORDER BY seq DESC LIMIT :limit
+""")
+
+SEARCH = Statement("""
+    SELECT leaf FROM audit_events
+    WHERE tenant = :tenant AND subject >= :first AND subject < :beyond
+    ORDER BY seq DESC LIMIT :limit
+""")
+
+
+class SqlAudit(AuditTrail):
+    """The table `audit_events`. `leaf_index` stays empty until a sequencer gives the event its place in the log."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def append(self, event: AuditEvent) -> None:
+        leaf = leaf_bytes(event)
+        values = {
+            "id": event.id,
+            "tenant": event.tenant,
+            "kind": event.kind.value,
+            "at": event.at,
+            "subject": event.subject,
+            "leaf": leaf,
+            "leaf_hash": leaf_hash(leaf),
+        }
+        self._session.run(APPEND, values)
+
+    def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
+        if subject is None:
+            rows = self._session.all(LATEST, {"tenant": tenant, "limit": limit})
+        else:
+            beyond = subject + "\U0010ffff"
+            rows = self._session.all(SEARCH, {"tenant": tenant, "first": subject, "beyond": beyond, "limit": limit})
+        return tuple(_event(leaf) for (leaf,) in rows)
+
+
+def _event(leaf: bytes) -> AuditEvent:
+    fields = decode(leaf)
+    return AuditEvent(
+        id=fields["id"],
+        tenant=fields["tenant"],
+        kind=AuditKind(fields["kind"]),
+        at=fields["at"],
+        actor=fields["actor"],
+        subject=fields["subject"],
+        body=fields["body"],
+    )

@@ -1,0 +1,154 @@
+"""Budgets and the holds that keep them exact."""
+
+from collections.abc import Mapping
+
+from interlock.adapters.sql.encoding import decode_limit, encode_limit
+from interlock.adapters.sql.session import Session, Statement
+from interlock.budgets.ports import BudgetLedger
+from interlock.domain.budgets import Balance, Charge, Hold, HoldState, Overrun
+
+HOLD = Statement("""
+    INSERT INTO holds (call, budget, charged_limit, amount, state, actual, excess, held_at, ended_at)
+    VALUES (:call, :budget, :charged_limit, :amount, 'held', 0, 0, :now, NULL)
+    ON CONFLICT (call, budget) DO UPDATE
+    SET charged_limit = excluded.charged_limit, amount = excluded.amount, state = 'held',
+        held_at = excluded.held_at, ended_at = NULL
+    WHERE holds.state = 'released'
+    RETURNING budget
+""")
+
+# INVARIANT I4: the room is checked and taken by one statement, on a row that it locks.
+TAKE = Statement("""
+    INSERT INTO budgets (budget, maximum, spent, held)
+    SELECT CAST(:budget AS text), CAST(:maximum AS bigint), 0, CAST(:amount AS bigint)
+    WHERE CAST(:amount AS bigint) <= CAST(:maximum AS bigint)
+    ON CONFLICT (budget) DO UPDATE SET held = budgets.held + excluded.held, maximum = excluded.maximum
+    WHERE budgets.spent + budgets.held + excluded.held <= excluded.maximum
+    RETURNING budget
+""")
+
+NOTE_LIMIT = Statement("""
+    INSERT INTO budgets (budget, maximum, spent, held) VALUES (:budget, :maximum, 0, 0)
+    ON CONFLICT (budget) DO UPDATE SET maximum = excluded.maximum
+    RETURNING spent, held
+""")
+
+UNDO_TAKE = Statement("UPDATE budgets SET held = held - :amount WHERE budget = :budget RETURNING budget")
+
+UNDO_HOLD = Statement("""
+    UPDATE holds SET state = 'released', ended_at = :now WHERE call = :call AND budget = :budget RETURNING budget
+""")
+
+HELD = Statement(
+    """
+    SELECT budget, amount FROM holds WHERE call = :call AND state = 'held' ORDER BY budget
+""",
+    postgresql="""
+    SELECT budget, amount FROM holds WHERE call = :call AND state = 'held' ORDER BY budget FOR UPDATE
+""",
+)
+
+END_HOLD = Statement("""
+    UPDATE holds SET state = :state, actual = :actual, excess = :excess, ended_at = :now
+    WHERE call = :call AND budget = :budget
+    RETURNING budget
+""")
+
+SPEND = Statement("""
+    UPDATE budgets SET held = held - :amount, spent = spent + :actual WHERE budget = :budget RETURNING budget
+""")
+
+HOLDS = Statement("""
+    SELECT call, budget, charged_limit, amount, state, actual, excess FROM holds WHERE call = :call ORDER BY budget
+""")
+
+BALANCES = Statement("""
+    SELECT budget, maximum, spent, held FROM budgets
+    WHERE budget >= :first AND budget < :beyond ORDER BY budget
+""")
+
+
+class SqlBudgets(BudgetLedger):
+    """The tables `budgets` and `holds`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
+        wanted = sorted(charges, key=lambda charge: charge.budget)
+        answers = self._session.each(HOLD, [_hold(call, charge, now) for charge in wanted])
+        fresh = [charge for charge, answer in zip(wanted, answers, strict=True) if answer is not None]
+        takes = [
+            {"budget": charge.budget, "amount": charge.amount, "maximum": charge.limit.maximum} for charge in fresh
+        ]
+        fits = [answer is not None for answer in self._session.each(TAKE, takes)]
+        if all(fits):
+            return None
+        taken = [charge for charge, fit in zip(fresh, fits, strict=True) if fit]
+        self._session.each(UNDO_TAKE, [{"budget": charge.budget, "amount": charge.amount} for charge in taken])
+        self._session.each(UNDO_HOLD, [{"call": call, "budget": charge.budget, "now": now} for charge in fresh])
+        return self._overrun(fresh[fits.index(False)])
+
+    def _overrun(self, charge: Charge) -> Overrun:
+        row = self._session.one(NOTE_LIMIT, {"budget": charge.budget, "maximum": charge.limit.maximum})
+        spent, held = row or (0, 0)
+        return Overrun(charge.budget, charge.limit, charge.amount, spent, held)
+
+    def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
+        ends = []
+        for budget, amount in self._session.all(HELD, {"call": call}):
+            reported = actuals.get(budget, amount)
+            actual = min(reported, amount)
+            ends.append(
+                {
+                    "call": call,
+                    "budget": budget,
+                    "amount": amount,
+                    "state": HoldState.SETTLED.value,
+                    "actual": actual,
+                    "excess": reported - actual,
+                    "now": now,
+                }
+            )
+        self._end(ends)
+
+    def release(self, call: str, now: int) -> None:
+        state = HoldState.RELEASED.value
+        self._end(
+            [
+                {
+                    "call": call,
+                    "budget": budget,
+                    "amount": amount,
+                    "state": state,
+                    "actual": 0,
+                    "excess": 0,
+                    "now": now,
+                }
+                for budget, amount in self._session.all(HELD, {"call": call})
+            ]
+        )
+
+    def _end(self, ends: list[dict[str, object]]) -> None:
+        self._session.each(SPEND, ends)
+        self._session.each(END_HOLD, ends)
+
+    def holds(self, call: str) -> tuple[Hold, ...]:
+        return tuple(
+            Hold(call, Charge(budget, decode_limit(limit), amount), HoldState(state), actual, excess)
+            for call, budget, limit, amount, state, actual, excess in self._session.all(HOLDS, {"call": call})
+        )
+
+    def balances(self, prefix: str) -> tuple[Balance, ...]:
+        rows = self._session.all(BALANCES, {"first": prefix, "beyond": prefix + "\U0010ffff"})
+        return tuple(Balance(*row) for row in rows)
+
+
+def _hold(call: str, charge: Charge, now: int) -> dict[str, object]:
+    return {
+        "call": call,
+        "budget": charge.budget,
+        "charged_limit": encode_limit(charge.limit),
+        "amount": charge.amount,
+        "now": now,
+    }

@@ -1,0 +1,187 @@
+"""SQLite: a database in one file, durable when the power fails, shared by the processes of one machine."""
+
+import asyncio
+import os
+import queue
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from interlock.adapters.sql.failures import sqlite_failure
+from interlock.adapters.sql.schema import upgrade
+from interlock.adapters.sql.session import Row, Session, Statement, Values
+from interlock.adapters.sql.transaction import SqlTx
+from interlock.adapters.sql.writer import Writer
+from interlock.domain.errors import StoreUnavailable
+from interlock.gateway.store import Store, Tx
+
+T = TypeVar("T")
+
+READERS = 2
+STARTING_SECONDS = 30.0
+"""How long to wait for a process that is creating or upgrading the tables."""
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # NORMAL and OFF lose acknowledged commits when the power fails.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA fullfsync = ON",
+    "PRAGMA foreign_keys = ON",
+    # So that INSERT OR REPLACE cannot slip past the triggers that protect the audit trail.
+    "PRAGMA recursive_triggers = ON",
+    "PRAGMA journal_size_limit = 67108864",
+)
+
+
+class SqliteSession(Session):
+    """One connection. Only one transaction at a time writes, so there is nothing to lock."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._cursor = connection.cursor()
+
+    @property
+    def locks_rows(self) -> bool:
+        return False
+
+    def one(self, statement: Statement, values: Values) -> Row | None:
+        # Fetching everything ends the statement, which a commit would otherwise wait for.
+        rows = self._cursor.execute(statement.text, values).fetchall()
+        return rows[0] if rows else None
+
+    def all(self, statement: Statement, values: Values) -> Sequence[Row]:
+        return self._cursor.execute(statement.text, values).fetchall()
+
+    def run(self, statement: Statement, values: Values) -> int:
+        return self._cursor.execute(statement.text, values).rowcount
+
+    def each(self, statement: Statement, rows: Sequence[Values]) -> list[Row | None]:
+        return [self.one(statement, values) for values in rows]
+
+    def lock(self, name: str) -> None:
+        """Nothing to do."""
+
+    def share(self, name: str) -> None:
+        """Nothing to do."""
+
+    def texts(self, values: Iterable[str] | None) -> object:
+        return None if values is None else orjson.dumps(list(values)).decode()
+
+
+class SqliteStore(Store):
+    """Writes go through one thread, reads through a few connections of their own."""
+
+    def __init__(self, engine: Engine, path: Path) -> None:
+        self._engine = engine
+        writing = _connection(engine)
+        # The writer does its own, fairer waiting.
+        writing.execute("PRAGMA busy_timeout = 0")
+        self._connections = [writing]
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        for _ in range(READERS):
+            reading = _connection(engine)
+            reading.execute("PRAGMA query_only = ON")
+            self._connections.append(reading)
+            self._idle.put(reading)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-read")
+        self._writer = Writer(writing, SqlTx(SqliteSession(writing)), path)
+
+    async def transact(self, work: Callable[[Tx], T]) -> T:
+        return await self._writer.submit(work)
+
+    async def read(self, work: Callable[[Tx], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        connection = self._idle.get()
+        try:
+            connection.execute("BEGIN")
+            return work(SqlTx(SqliteSession(connection)))
+        except sqlite3.Error as error:
+            raise sqlite_failure(error) from None
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            self._idle.put(connection)
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    def _close(self) -> None:
+        self._writer.close()
+        self._readers.shutdown()
+        for connection in self._connections:
+            connection.close()
+        self._engine.dispose()
+
+
+def open_sqlite(url: URL) -> SqliteStore:
+    """Return the store in the file that `url` names, its tables brought up to date. Raises StoreUnavailable."""
+    if not url.database or url.database == ":memory:":
+        raise StoreUnavailable(
+            "A SQLite store needs a file",
+            why="several connections share it",
+            do="Write sqlite:///path/to/interlock.db",
+        )
+    path = Path(url.database).absolute()
+    engine = create_engine(
+        url.set(drivername="sqlite+pysqlite", database=str(path)),
+        poolclass=NullPool,
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,
+            "cached_statements": 256,
+            "timeout": STARTING_SECONDS,
+        },
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    try:
+        _create(path)
+        with engine.begin() as connection:
+            upgrade(connection)
+        return SqliteStore(engine, path)
+    except DBAPIError as error:
+        raise sqlite_failure(_driver_error(error)) from None
+    except sqlite3.Error as error:
+        raise sqlite_failure(error) from None
+
+
+def _create(path: Path) -> None:
+    """Make the file, readable by its owner only, if it is not there."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"The database {path} cannot be opened",
+            why=error.strerror or type(error).__name__,
+            do="Check that the folder exists and that it and the file may be written",
+        ) from None
+
+
+def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _connection(engine: Engine) -> sqlite3.Connection:
+    raw = engine.raw_connection()
+    driver: Any = raw.driver_connection
+    raw.detach()
+    if not isinstance(driver, sqlite3.Connection):
+        raise TypeError("the SQLite driver is not the standard library's")
+    return driver
+
+
+def _driver_error(error: DBAPIError) -> sqlite3.Error:
+    return error.orig if isinstance(error.orig, sqlite3.Error) else sqlite3.Error()

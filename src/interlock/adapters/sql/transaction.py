@@ -1,0 +1,28 @@
+"""All tables, joined in one transaction."""
+
+from interlock.adapters.sql.approvals import SqlApprovals
+from interlock.adapters.sql.audit import SqlAudit
+from interlock.adapters.sql.brakes import SqlBrakes
+from interlock.adapters.sql.budgets import SqlBudgets
+from interlock.adapters.sql.calls import SqlCalls
+from interlock.adapters.sql.evidence import SqlEvidence
+from interlock.adapters.sql.identities import SqlIdentities
+from interlock.adapters.sql.pins import SqlPins
+from interlock.adapters.sql.runs import SqlHeartbeats, SqlRuns
+from interlock.adapters.sql.session import Session
+
+
+class SqlTx:
+    """The records of every capability over one session (see `interlock.gateway.store.Tx`)."""
+
+    def __init__(self, session: Session) -> None:
+        self.runs = SqlRuns(session)
+        self.calls = SqlCalls(session)
+        self.evidence = SqlEvidence(session)
+        self.heartbeats = SqlHeartbeats(session)
+        self.budgets = SqlBudgets(session)
+        self.approvals = SqlApprovals(session)
+        self.brakes = SqlBrakes(session)
+        self.audit = SqlAudit(session)
+        self.identities = SqlIdentities(session)
+        self.pins = SqlPins(session)
