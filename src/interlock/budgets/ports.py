@@ -12,11 +12,12 @@ class BudgetLedger(Protocol):
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
         """Hold every charge for `call`, or hold none and return the first budget that has no room.
 
-        `call` is `str(CallKey)`. Holds that the call already has are kept and not taken again. Budgets are locked in the order of their keys.
+        `call` is `str(CallKey)`. Holds that the call already has are kept and not taken again. Budgets are locked in the
+        order of their keys.
         """
 
     def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
-        """Turn the call's holds into spending: `actuals` by budget key, at most the hold; budgets not named spend their whole hold."""
+        """Turn the call's holds into spending: `actuals` by budget key, at most the hold; other holds are spent whole."""
 
     def release(self, call: str, now: int) -> None:
         """Give the call's holds back. Never called for an unknown outcome, and never by a timer."""

@@ -27,7 +27,7 @@ class _Indexed:
 
 
 class EvidenceCache:
-    """Indexes of the runs that this process worked on last. The log in the store is the truth; this can be dropped at any time."""
+    """Indexes of the runs that this process worked on last. The log in the store is the truth; any of this may go."""
 
     def __init__(self, keep: int = 512) -> None:
         """Keep the indexes of the `keep` most recently used runs."""

@@ -57,7 +57,10 @@ class Secrets(Protocol):
     """Where credentials live."""
 
     async def resolve(self, reference: str) -> str:
-        """Return the secret behind `env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`. Raises ToolUnavailable, naming only the reference."""
+        """Return the secret behind `env:NAME`, `file:PATH` or `keyring:SERVICE/NAME`.
+
+        Raises ToolUnavailable, naming only the reference.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,10 @@ def ask(
 
 
 def closed(tx: Tx, approval: Approval, *, used: bool, now: int, state: ApprovalState = ApprovalState.VOID) -> Approval:
-    """Close a live approval: used if its call was just admitted on it, else as `state`. Raises ApprovalClosed if another request was faster."""
+    """Close a live approval: used if its call was just admitted on it, else as `state`.
+
+    Raises ApprovalClosed if another request was faster.
+    """
     if approval.state not in _LIVE:
         return approval
     after = use(approval) if used and approval.state is ApprovalState.GRANTED else replace(approval, state=state)

@@ -1,4 +1,4 @@
-"""Keys and run tokens: made once, shown once, stored as hashes; a child never widens its parent. Pure but for randomness."""
+"""Keys and run tokens: made once, shown once, kept as hashes; a child token never widens its parent."""
 
 import hashlib
 import secrets

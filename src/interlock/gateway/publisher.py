@@ -1,0 +1,144 @@
+"""Make releases: ask every upstream what it offers, hold it to the pins, compile policies, swap the whole."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from interlock.domain.agents import AgentPolicy, Engine
+from interlock.domain.audit import AuditKind
+from interlock.domain.budgets import Limit
+from interlock.domain.contracts import Tier, ToolContract
+from interlock.domain.errors import ToolUnavailable
+from interlock.domain.ids import AgentId, TenantId, ToolName
+from interlock.domain.overlays import Overlay
+from interlock.gateway.ports import Clock
+from interlock.gateway.release import ApprovalTerms, Release
+from interlock.gateway.store import Store, Tx
+from interlock.gateway.trail import event
+from interlock.policy.policy_set import DEFAULT_SAMPLING, publish
+from interlock.policy.ports import ConditionEngine, PolicyEngine
+from interlock.tools.catalogue import Assembly, Catalogue, assemble
+from interlock.tools.offers import Offer
+from interlock.tools.pins import PinPolicy
+from interlock.tools.ports import Pin
+from interlock.tools.proposals import ProposalSchema
+
+
+class OfferSource(Protocol):
+    """An upstream that can say what it offers."""
+
+    @property
+    def name(self) -> str:
+        """The connection's name in the configuration."""
+
+    async def offers(self) -> tuple[Offer, ...]:
+        """Return every tool that the upstream offers now. Raises ToolUnavailable or ConfigurationError."""
+
+
+Engines = Callable[[Mapping[ToolName, ToolContract]], tuple[PolicyEngine, ...]]
+"""Publishes the deployment's Cedar and Rego policies against a catalogue. Raises ConfigurationError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What the configuration declares, free of files."""
+
+    tenant: TenantId
+    agents: tuple[AgentPolicy, ...]
+    overlays: tuple[Overlay, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    terms: Mapping[Tier, ApprovalTerms] = field(default_factory=dict)
+    proposals: Mapping[AgentId, ProposalSchema] = field(default_factory=dict)
+    pins: PinPolicy = PinPolicy.FIRST_USE
+    sampling: int = DEFAULT_SAMPLING
+
+
+class Publisher:
+    """Holds the current release."""
+
+    def __init__(
+        self,
+        store: Store,
+        sources: tuple[OfferSource, ...],
+        declaration: Declaration,
+        languages: Mapping[Engine, ConditionEngine],
+        engines: Engines,
+        clock: Clock,
+    ) -> None:
+        """Publish `declaration` over whatever `sources` offer."""
+        self._store = store
+        self._sources = sources
+        self._declaration = declaration
+        self._languages = languages
+        self._engines = engines
+        self._clock = clock
+        self._offers: dict[str, tuple[Offer, ...]] = {}
+        self._problems: tuple[str, ...] = ()
+        self._current = Release(Catalogue(), {})
+        self._refreshing = asyncio.Lock()
+
+    def current(self) -> Release:
+        """Return the release under which the next call is decided."""
+        return self._current
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What went wrong at the last refresh, a sentence each."""
+        return self._problems
+
+    async def refresh(self) -> None:
+        """Ask every upstream again and swap in a new release.
+
+        An upstream that does not answer keeps the tools that it offered last; one never seen has none. Raises
+        ConfigurationError when the declaration does not fit what is offered; the release before stays in force.
+        """
+        async with self._refreshing:
+            unreachable = await self._ask()
+            offers = tuple(offer for source in self._sources for offer in self._offers.get(source.name, ()))
+            known = await self._store.read(lambda tx: tx.pins.all())
+            assembly = self._assemble(offers, known, missing=bool(unreachable))
+            if assembly.new_pins:
+                known = await self._store.transact(lambda tx: _pin_new(tx, self._declaration.tenant, assembly.new_pins))
+                assembly = self._assemble(offers, known, missing=bool(unreachable))
+            self._current = self._published(assembly.catalogue)
+            self._problems = (*unreachable, *assembly.problems)
+
+    async def _ask(self) -> tuple[str, ...]:
+        answers = await asyncio.gather(*(source.offers() for source in self._sources), return_exceptions=True)
+        unreachable = []
+        for source, answer in zip(self._sources, answers, strict=True):
+            if isinstance(answer, ToolUnavailable):
+                unreachable.append(f"{source.name} does not say what it offers: {answer}")
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                self._offers[source.name] = answer
+        return tuple(unreachable)
+
+    def _assemble(self, offers: tuple[Offer, ...], pins: tuple[Pin, ...], *, missing: bool) -> Assembly:
+        # A reviewer's word on a tool whose upstream is down fits nothing now, and is not an error for that.
+        present = {offer.upstream.server for offer in offers}
+        overlays = self._declaration.overlays
+        if missing:
+            names = {offer.name for offer in offers}
+            overlays = tuple(one for one in overlays if one.tool in names or one.tool.split("/")[0] in present)
+        return assemble(offers, overlays, pins, self._declaration.pins, self._clock.now())
+
+    def _published(self, catalogue: Catalogue) -> Release:
+        declared = self._declaration
+        engines = self._engines(catalogue.contracts)
+        agents = {
+            agent.id: publish(agent, catalogue.contracts, self._languages, engines, sampling=declared.sampling)
+            for agent in declared.agents
+        }
+        return Release(catalogue, agents, declared.limits, declared.terms, declared.proposals)
+
+
+def _pin_new(tx: Tx, tenant: TenantId, pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+    for pin in pins:
+        if tx.pins.find(pin.tool) is None:
+            tx.pins.put(pin)
+            body = {"surface": pin.surface_hash, "tool": pin.tool}
+            tx.audit.append(event(tenant, AuditKind.CONTRACT_SEEN, pin.pinned_at, pin.pinned_by, pin.tool, body))
+    return tx.pins.all()
