@@ -1,0 +1,5 @@
+"""Ways to tell people."""
+
+from interlock.adapters.notify.lines import LineNotifier
+
+__all__ = ["LineNotifier"]
