@@ -11,6 +11,8 @@ from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import ConfigurationError
 
 _NOT_HASHED = frozenset({"hash", "pinned_hash"})
+_SHORT = 32
+"""Digits of a definition's digest, 128 bits: contracts of large documents name hundreds of them."""
 
 
 class Digests:
@@ -29,7 +31,7 @@ class Digests:
         definitions = schema.get("$defs") if isinstance(schema, Mapping) else None
         if not isinstance(definitions, Mapping):
             return schema
-        return {**schema, "$defs": {name: self._definition(inner) for name, inner in definitions.items()}}
+        return {**schema, "$defs": {name: self._definition(inner)[:_SHORT] for name, inner in definitions.items()}}
 
     def surface(self, surface: JsonObject) -> str:
         """Return the SHA-256 over what an upstream controls (`Offer.surface`), in hex."""
