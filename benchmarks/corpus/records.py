@@ -96,7 +96,9 @@ def load(data: Path, only: frozenset[str] = frozenset()) -> dict[Group, tuple[Re
                 records = groups.setdefault(group, [])
                 records.append(_record(raw, group, len(records)))
             except (KeyError, TypeError, IndexError, ValueError) as error:
-                raise BadData(f"{file.name}, line {line}: not a recorded run ({type(error).__name__}: {error}).") from error
+                raise BadData(
+                    f"{file.name}, line {line}: not a recorded run ({type(error).__name__}: {error})."
+                ) from error
     if not groups:
         raise BadData(f"{data} holds no runs of the suites {', '.join(sorted(only))}.")
     return {group: tuple(records) for group, records in groups.items()}
