@@ -245,15 +245,21 @@ def _level(record: Record, index: Index) -> int:
     return best
 
 
+def singled_out(record: Record, index: Index) -> bool:
+    """Whether the user's words name this record and no other beside it, by what stands in it."""
+    return _named(record, index) == NAMED
+
+
 def _named(record: Record, index: Index) -> int:
     if len(record.group.records) > MAX_GROUP:
         return 0
     best = 0
     for field in record.fields[:64]:
-        if not field.author:
-            best = max(best, _names(field, index))
-            if best == NAMED:
-                return best
+        named = _names(field, index)
+        # Whoever made the record chose the name it bears: only the whole name, in the user's own words, leads to it.
+        best = max(best, named if named == NAMED or not field.author else 0)
+        if best == NAMED:
+            return best
     return max(best, _extreme(record, index))
 
 
@@ -263,7 +269,7 @@ def _names(field: Field, index: Index) -> int:
     if isinstance(field.value, int | float):
         units = to_units(field.value)
         said = user.amounts.get(units) if units is not None else None
-        return AMONG if said is not None and "." in said[0] and _rare(field) else 0
+        return _distinct(field) if said is not None and "." in said[0] else 0
     if field.name.lower() in _STATES:
         return 0
     if _DATED.match(field.value):
@@ -292,20 +298,30 @@ def _named_in_part(value: str, user: Words) -> bool:
         joined = f" {' '.join(core)} "
         if (len(core) > 1 or _NAME_LIKE.search(value)) and user.says(joined) is not None:
             return True
-    return any(_proper(word, user) for word in core)
+    return any(_proper(word, core, user) for word in core)
 
 
-def _proper(word: str, user: Words) -> bool:
-    """Whether the user writes `word` as a name: with a capital, or in quotes."""
+def _proper(word: str, among: list[str], user: Words) -> bool:
+    """Whether the user writes `word` as a name: with a capital, or in quotes.
+
+    A name that stands beside another one which the value lacks is somebody else's: Olivia Smith is not david.smith.
+    """
     if len(word) < 4 or word in _COMMON or user.says(f" {word} ") is None:
         return False
-    return any(re.search(rf"(?<!\w){name}(?!\w)", text) for text, _ in user.raw for name in _spellings(word))
+    spelled = re.compile(rf"(?:(\w+) )?(?<!\w)({'|'.join(_spellings(word))})(?!\w)(?: (\w+))?")
+    for text, _ in user.raw:
+        for match in spelled.finditer(text):
+            beside = [name for name in (match[1], match[3]) if name and name[0].isupper()]
+            if all(name.lower() in among or name.lower() in _COMMON for name in beside):
+                return True
+    return False
 
 
 def _spellings(word: str) -> tuple[str, ...]:
+    name = word.capitalize()
     return tuple(
         re.escape(one)
-        for one in (word.capitalize(), word.upper(), f"'{word}'", f'"{word}"', f"i{word[1:].capitalize()}")
+        for one in (name, word.upper(), f"'{word}'", f'"{word}"', f"{word[0]}{name[1:2].upper()}{word[2:]}")
     )
 
 
@@ -338,9 +354,9 @@ def _counts(group: Group) -> dict[tuple[str, str], int]:
 
 def _extreme(record: Record, index: Index) -> int:
     """NAMED when the user asks for the largest, cheapest, newest ... and this record is the only such one."""
-    if len(record.group.records) < 2:
+    if len(record.group.records) < 2 or record.group.again:
         return 0
-    asked = {word for text, _ in index.user.phrases for word in text.split() if word in _SUPERLATIVES}
+    asked = _superlatives(index.user)
     for field in record.fields if asked else ():
         if isinstance(field.value, str):
             dated = bool(_DATED.match(field.value))
@@ -352,7 +368,24 @@ def _extreme(record: Record, index: Index) -> int:
     return 0
 
 
+def _superlatives(user: Words) -> set[str]:
+    """The superlatives of the user's text; `last month` and `recent events` compare nothing."""
+    found: set[str] = set()
+    for text, _ in user.phrases:
+        spoken = text.split()
+        for at, word in enumerate(spoken):
+            after = spoken[at + 1] if at + 1 < len(spoken) else ""
+            if word == "recent" and (at == 0 or spoken[at - 1] != "most"):
+                continue
+            if word in _SUPERLATIVES and after not in _SPANS:
+                found.add(word)
+    return found
+
+
 _SUPERLATIVES = _HIGH | _LOW | _LATE | _EARLY
+_SPANS = frozenset(
+    ("day", "days", "night", "week", "weeks", "month", "months", "year", "years", "time", "quarter", "of")
+)
 
 
 def _is_end(field: Field, *, sign: int) -> bool:

@@ -1,5 +1,6 @@
 """The evidence of one run: an append-only list of sources, indexed as it grows."""
 
+import json
 from collections.abc import Iterable
 
 from interlock.domain.canonical import JsonObject
@@ -53,7 +54,9 @@ class Evidence:
             self.index.add_untrusted(source.text, Place(position, "", name))
             return
         reached, named = self._reached(source)
-        filler = Filler(self.index, source.output, position, name, reached)
+        lookup = f"{source.tool} {json.dumps(source.arguments, sort_keys=True, default=str)}"
+        filler = Filler(self.index, source.output, position, name, reached, again=lookup in self.index.asked)
+        self.index.asked.add(lookup)
         value = read(source.text)
         if value is not UNSTRUCTURED and ((isinstance(value, list) and len(value) == 1) or not isinstance(value, list)):
             filler.fill(value)

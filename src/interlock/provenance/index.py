@@ -69,6 +69,8 @@ class Group:
     records: "list[Record]" = field(default_factory=list)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     counted: int = -1
+    again: bool = False
+    """The same look-up was made before: what the user singled out by comparing was singled out then."""
 
 
 @dataclass(slots=True, eq=False)
@@ -112,6 +114,8 @@ class Index:
     untrusted: dict[str, Place] = field(default_factory=dict)
     untrusted_size: int = 0
     private: dict[str, Place] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    """The look-ups made so far."""
     version: int = 0
     """Counts the texts of the user: what a record is worth can change with each."""
 
@@ -160,19 +164,22 @@ class Index:
 class Filler:
     """Puts one structured result into an index."""
 
-    def __init__(self, index: Index, output: OutputFields, position: int, name: str, reached: int) -> None:
+    def __init__(
+        self, index: Index, output: OutputFields, position: int, name: str, reached: int, *, again: bool = False
+    ) -> None:
         self.index = index
         self.output = output
         self.position = position
         self.name = name
         self.reached = reached
+        self.again = again
         self.count = 0
         self.mine: frozenset[str] = frozenset(index.identity.atoms)
         self.delegates: list[tuple[str, Place]] = []
 
     def fill(self, value: Json) -> None:
         """Index a parsed result, whatever its shape."""
-        group = Group()
+        group = Group(again=self.again)
         if isinstance(value, list):
             for at, item in enumerate(value):
                 self.item(item, [str(at)], group, None)

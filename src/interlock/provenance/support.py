@@ -6,7 +6,7 @@ from typing import Final
 from interlock.domain.canonical import Json
 from interlock.domain.provenance import LeafOrigin, Place, Role, Seen
 from interlock.provenance import values
-from interlock.provenance.anchors import AMONG, NAMED, level
+from interlock.provenance.anchors import AMONG, NAMED, level, singled_out
 from interlock.provenance.index import Field, Index, Words
 from interlock.provenance.numbers import UNIT, amounts, derives, same_day, to_units
 
@@ -112,7 +112,7 @@ def _in_records(key: str, index: Index) -> Found | None:
         return None
     best, strongest = fields[0], 0
     for field in fields[:MAX_CANDIDATES]:
-        reached = 0 if field.author else level(field.record, index)
+        reached = level(field.record, index) if not field.author or singled_out(field.record, index) else 0
         if reached > strongest:
             best, strongest = field, reached
             if reached == NAMED:

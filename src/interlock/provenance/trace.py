@@ -53,7 +53,8 @@ def trace(
             break
         leaves.append((pointer, role, value, find(value, role, pointer, index)))
         guesses.append(guessed)
-    for (pointer, role, value, found), guessed in zip(_judged(leaves, index), guesses, strict=True):
+    aimed = any(role in _TO_WHOM for _, role in roles)
+    for (pointer, role, value, found), guessed in zip(_judged(leaves, index, aimed=aimed), guesses, strict=True):
         origins.append(leaf_origin(pointer, role, value, found, guessed=guessed))
     return Provenance(_verdict(origins, index), tuple(origins))
 
@@ -64,7 +65,7 @@ def _verdict(origins: list[LeafOrigin], index: Index) -> Verdict:
     return Verdict.UNTRUSTED_DERIVED if index.tainted else Verdict.UNSUPPORTED
 
 
-def _judged(leaves: list[Leaf], index: Index) -> list[Leaf]:
+def _judged(leaves: list[Leaf], index: Index, *, aimed: bool) -> list[Leaf]:
     """Apply what only the call as a whole can tell: amounts bound to a recipient, and what a text carries out."""
     judged: list[Leaf] = []
     for leaf in leaves:
@@ -72,7 +73,7 @@ def _judged(leaves: list[Leaf], index: Index) -> list[Leaf]:
         if role is Role.AMOUNT and found.strength:
             found = _bound(value, found, leaves, index)
         elif role is Role.TEXT_OUT and isinstance(value, str):
-            found = _outgoing(value, found, leaves, index)
+            found = _outgoing(value, found, leaves, index, aimed=aimed)
         judged.append((pointer, role, value, found))
     return judged
 
@@ -105,8 +106,11 @@ def _amounts_beside(key: str, index: Index) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _outgoing(text: str, found: Found, leaves: list[Leaf], index: Index) -> Found:
-    """Free text is the model's to write, if somebody trusted named who gets it and it carries nothing out."""
+def _outgoing(text: str, found: Found, leaves: list[Leaf], index: Index, *, aimed: bool) -> Found:
+    """Free text is the model's to write, if somebody trusted named who gets it and it carries nothing out.
+
+    `aimed`: the contract declares who gets it. When such a call names nobody, the text stays inside.
+    """
     if found.seen in {Seen.USER, Seen.SYSTEM}:
         return found
     if len(text) > MAX_OUT:
@@ -114,8 +118,8 @@ def _outgoing(text: str, found: Found, leaves: list[Leaf], index: Index) -> Foun
     leak = _link_out(text, index) or _account_out(text, index) or _private_out(text, index)
     if leak is not None:
         return leak
-    addressed = any(one[1] in _WHERE and one[3].strength and one[3].seen is not Seen.CONSTANT for one in leaves)
-    if addressed or not index.tainted:
+    places = [one[3] for one in leaves if one[1] in _WHERE and one[3].seen is not Seen.CONSTANT]
+    if not index.tainted or any(one.strength for one in places) or (aimed and not places):
         return Found(found.seen, 1, found.support, found.suspect, found.note)
     return Found(found.seen, 0, (), found.suspect, "nobody trusted named who may read it")
 
