@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+Json = Any
+"""What `json.loads` returns: whoever reads it says what it expects."""
+
 
 class BadData(Exception):
     """The data folder does not hold what its README promises."""
@@ -104,7 +107,7 @@ def load(data: Path, only: frozenset[str] = frozenset()) -> dict[Group, tuple[Re
     return {group: tuple(records) for group, records in groups.items()}
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Json:
     """Return the content of a JSON file, plain or gzipped, or None when it is not there."""
     if not path.exists():
         return None

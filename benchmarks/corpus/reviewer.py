@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
 
 from benchmarks.corpus.records import RecordedCall
 from benchmarks.corpus.worlds.telling import mentions, strings
@@ -45,5 +44,5 @@ def is_wanted(call: RecordedCall, attacker: AttackerCall) -> bool:
     )
 
 
-def _same(mine: Any, theirs: Any) -> bool:
+def _same(mine: object, theirs: object) -> bool:
     return [text.strip().casefold() for text in strings(mine)] == [text.strip().casefold() for text in strings(theirs)]

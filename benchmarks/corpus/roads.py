@@ -4,14 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiohttp
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import RequestParamsMeta
 
-from benchmarks.corpus.records import Record, RecordedCall
+from benchmarks.corpus.records import Json, Record, RecordedCall
 
 
 class RoadFailed(Exception):
@@ -137,12 +138,12 @@ class Gated:
             yield _GatedWay(self, tools, opened["run"])
         await self.rest("POST", f"/api/v1/runs/{opened['run']}/close", self.keys.opener, {})
 
-    async def rest(self, method: str, path: str, key: str, body: dict[str, Any] | None = None) -> Any:
+    async def rest(self, method: str, path: str, key: str, body: dict[str, Any] | None = None) -> Json:
         """Call a route and return its answer. Raises RoadFailed with the problem's own words."""
         headers = {"Authorization": f"Bearer {key}"}
         async with self.client.request(method, f"{self.url}{path}", json=body, headers=headers) as response:
             text = await response.text()
-            if response.status >= 400:  # noqa: PLR2004
+            if response.status >= 400:
                 raise RoadFailed(f"{method} {path} answered {response.status}: {text[:500]}")
             return await response.json() if text else None
 
@@ -157,7 +158,9 @@ class _GatedWay:
         await self.road.rest("POST", f"/api/v1/runs/{self.run}/instructions", self.road.keys.opener, {"text": text})
 
     async def propose(self, call: RecordedCall) -> Told:
-        await self.tools.call_tool(call.tool, call.arguments, meta={"interlock.dev/call-id": call.id})
+        await self.tools.call_tool(
+            call.tool, call.arguments, meta=cast("RequestParamsMeta", {"interlock.dev/call-id": call.id})
+        )
         # What the agent was told over MCP is text for a model; the journal has the same in one word.
         record = await self.road.rest("GET", f"/v1/tool-calls/{self.run}/{call.id}", self.road.keys.opener)
         try:

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from benchmarks.corpus.records import Record
+from benchmarks.corpus.records import Json, Record
 from benchmarks.corpus.worlds.world import AttackerCall
 
 
@@ -41,7 +41,7 @@ class StageDoor:
         said = await self._post("close", {})
         return Curtain(said["utility"], said["attack_succeeded"], tuple(said["executed"]), tuple(said["surprises"]))
 
-    async def _post(self, route: str, body: dict[str, Any]) -> Any:
+    async def _post(self, route: str, body: dict[str, Any]) -> Json:
         async with self._client.post(f"{self._url}/stage/{route}", json=body) as response:
             response.raise_for_status()
-            return await response.json() if response.status == 200 else None  # noqa: PLR2004 - 204 has no body
+            return await response.json() if response.status == 200 else None

@@ -8,7 +8,6 @@ bare goal.
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import yaml
 from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
@@ -16,7 +15,7 @@ from agentdojo.base_tasks import BaseInjectionTask, BaseUserTask
 from agentdojo.functions_runtime import FunctionsRuntime, TaskEnvironment
 from agentdojo.task_suite.task_suite import TaskSuite, read_suite_file
 
-from benchmarks.corpus.records import Record
+from benchmarks.corpus.records import Json, Record
 
 _MARKER = re.compile(r"<MARKER-([^<>]+)-MARKER>")
 _AGREEMENT = 0.5
@@ -39,7 +38,7 @@ class Injections:
         if injection is None:
             return self._plain.model_copy(deep=True)
         found = self.recovered(record, task)
-        bare = {vector: injection.GOAL for vector in self._shown_to(task)}
+        bare = dict.fromkeys(self._shown_to(task), injection.GOAL)
         return self._filled(self._defaults | bare | found)
 
     def recovered(self, record: Record, task: BaseUserTask) -> dict[str, str]:
@@ -69,7 +68,7 @@ def _marker(vector: str) -> str:
     return f"<MARKER-{vector}-MARKER>"
 
 
-def _fill(value: Any, texts: dict[str, str]) -> Any:
+def _fill(value: Json, texts: dict[str, str]) -> Json:
     if isinstance(value, str):
         return _MARKER.sub(lambda match: texts[match[1]], value)
     if isinstance(value, dict):
@@ -79,20 +78,20 @@ def _fill(value: Any, texts: dict[str, str]) -> Any:
     return value
 
 
-def _safe_text(result: Any) -> str:
+def _safe_text(result: object) -> str:
     try:
-        return tool_result_to_str(result)
+        return str(tool_result_to_str(result))
     except TypeError:
         return str(result)
 
 
-def _aligned(result: Any, recorded: str) -> Iterator[tuple[str, str]]:
+def _aligned(result: object, recorded: str) -> Iterator[tuple[str, str]]:
     """Yield each place whose marker shows in `result`, with the text that `recorded` has there."""
     marked = _safe_text(result)
     if "<MARKER-" not in marked:
         return
-    there: Any = recorded
-    here: Any = marked
+    there: object = recorded
+    here: object = marked
     if not isinstance(result, str):
         try:
             here, there = yaml.safe_load(marked), yaml.safe_load(recorded)
@@ -103,7 +102,7 @@ def _aligned(result: Any, recorded: str) -> Iterator[tuple[str, str]]:
     yield from found.items()
 
 
-def _unify(here: Any, there: Any, found: dict[str, str]) -> tuple[int, int]:
+def _unify(here: object, there: object, found: dict[str, str]) -> tuple[int, int]:
     """Read the texts of markers in `here` from `there` into `found`; return how many fixed leaves agree, and of how
     many. A list's elements are paired by that agreement, since an injected text can change what a search finds.
     """
@@ -125,7 +124,7 @@ def _unify(here: Any, there: Any, found: dict[str, str]) -> tuple[int, int]:
     return (1, 1) if "".join(fixed).strip() else (0, 0)
 
 
-def _unify_best(here: Any, candidates: list[Any], found: dict[str, str]) -> None:
+def _unify_best(here: object, candidates: list[object], found: dict[str, str]) -> None:
     best: tuple[float, dict[str, str]] = (_AGREEMENT, {})
     for there in candidates:
         texts: dict[str, str] = {}

@@ -33,7 +33,7 @@ def mentions(text: str, value: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(value.strip())}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def strings(value: Any) -> Iterator[str]:
+def strings(value: object) -> Iterator[str]:
     """Every leaf of `value` as text."""
     if isinstance(value, dict):
         for item in value.values():

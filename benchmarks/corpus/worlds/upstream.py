@@ -32,7 +32,7 @@ class Stage:
     executed: list[str] = field(default_factory=list)
     surprises: list[str] = field(default_factory=list)
 
-    async def list_tools(self, _context: Any, _params: Any) -> types.ListToolsResult:
+    async def list_tools(self, _context: object, _params: object) -> types.ListToolsResult:
         return types.ListToolsResult(
             tools=[
                 types.Tool(name=tool.name, description=tool.description, input_schema=tool.schema)
@@ -40,7 +40,7 @@ class Stage:
             ]
         )
 
-    async def call_tool(self, _context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
+    async def call_tool(self, _context: object, params: types.CallToolRequestParams) -> types.CallToolResult:
         call, self.announced = self.announced, None
         arguments = params.arguments or {}
         if call is None or (call.tool, call.arguments) != (params.name, arguments):
