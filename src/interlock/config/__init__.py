@@ -1,1 +1,45 @@
-"""From files to frozen values, with errors that name the line."""
+"""From YAML files to frozen values: every control known, every problem at its line, nothing ignored."""
+
+from interlock.config.deployment import (
+    ApprovalClock,
+    Auth,
+    Connection,
+    Deployment,
+    McpHttp,
+    McpStdio,
+    OpenApi,
+    Pins,
+    PythonTools,
+    Server,
+    ToolMention,
+    store_url,
+)
+from interlock.config.loading import FILE_NAME, AgentFile, load_agent, load_deployment, load_overlays, read_agent
+from interlock.config.problems import ConfigurationProblems, Problem, Spot
+from interlock.config.resolving import resolve, unresolved
+
+__all__ = [
+    "FILE_NAME",
+    "AgentFile",
+    "ApprovalClock",
+    "Auth",
+    "ConfigurationProblems",
+    "Connection",
+    "Deployment",
+    "McpHttp",
+    "McpStdio",
+    "OpenApi",
+    "Pins",
+    "Problem",
+    "PythonTools",
+    "Server",
+    "Spot",
+    "ToolMention",
+    "load_agent",
+    "load_deployment",
+    "load_overlays",
+    "read_agent",
+    "resolve",
+    "store_url",
+    "unresolved",
+]

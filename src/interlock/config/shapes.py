@@ -4,7 +4,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from interlock.config.nodes import Node, Scalar, Series, Table
 from interlock.config.problems import Findings, Spot, echo, nearest
@@ -102,7 +102,7 @@ class ToolRef(Shape):
     """The name of a tool. Every use is kept, so that names are resolved as soon as there is a catalogue."""
 
     words: str = "the name of a tool"
-    pattern: str = r"[A-Za-z0-9_][A-Za-z0-9_./:-]{0,199}"
+    pattern: ClassVar[str] = r"[A-Za-z0-9_][A-Za-z0-9_./:{}-]{0,199}"
 
     def read(self, node: Node, spot: Spot, found: Findings) -> Read:
         if not isinstance(node, Scalar) or not isinstance(node.value, str) or not re.fullmatch(self.pattern, node.text):
