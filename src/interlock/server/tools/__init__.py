@@ -1,0 +1,1 @@
+"""Where agents call tools: MCP at `/mcp`, and REST at `/v1/tool-calls`."""
