@@ -11,6 +11,7 @@ from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import InterlockError
 from interlock.gateway.breaker import Breakers
 from interlock.gateway.ports import Clock, Delivery, Invocation, RawAnswer, Secrets, ToolInvoker
+from interlock.tools.arguments import with_key
 
 _BACKOFF_MS = 100
 _BACKOFF_CAP_MS = 5_000
@@ -68,7 +69,8 @@ class Executor:
             secret = await self._secrets.resolve(contract.credential) if contract.credential else None
         except InterlockError as error:
             return RawAnswer(Delivery.NOT_SENT, detail=str(error))
-        invocation = Invocation(contract, call.arguments, key, secret, contract.timeout_ms)
+        arguments = with_key(contract, call.arguments, key)
+        invocation = Invocation(contract, arguments, key, secret, contract.timeout_ms)
         try:
             async with asyncio.timeout(contract.timeout_ms / 1000 + 1):
                 return await invoker.invoke(invocation)

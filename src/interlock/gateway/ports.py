@@ -14,6 +14,7 @@ class Invocation:
 
     contract: ToolContract
     arguments: JsonObject
+    """As decided, with the idempotency key in its field where the contract names one."""
     idempotency_key: str
     """The same for every attempt of a call; passed on where the contract says how."""
     secret: str | None
