@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, DecimalException
+from decimal import Decimal
 
 from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.contracts import AmountField, Idempotency, Money, ToolContract
-from interlock.domain.errors import InvalidArguments
+from interlock.domain.errors import BadInput, InvalidArguments
+from interlock.domain.money import exponent, minor_units
 from interlock.domain.pointers import resolve
-from interlock.tools.currencies import exponent
 
 _LARGEST = 2**53 - 1
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,10})?", re.ASCII)
@@ -34,8 +34,7 @@ def amount_of(contract: ToolContract, arguments: JsonObject) -> Money | None:
             do=f"Give {where.pointer}",
         )
     currency = _currency(where, arguments)
-    shift = 0 if where.minor_units else exponent(currency)
-    total = sum(_minor(pointer, value, shift) for pointer, value in found)
+    total = sum(_minor(pointer, value, currency, where) for pointer, value in found)
     if total > _LARGEST:
         raise _refused(where.pointer, "is too large")
     return Money(total, currency)
@@ -64,35 +63,28 @@ def _currency(where: AmountField, arguments: JsonObject) -> str:
         if len(named) != 1:
             raise _refused(pointer, "does not name one currency")
         code = named.pop()
-    exponent(code)
+    try:
+        exponent(code)
+    except BadInput as error:
+        raise InvalidArguments(error.what, do=error.do) from None
     return code
 
 
-def _minor(pointer: str, value: Json, shift: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+def _minor(pointer: str, value: Json, currency: str, where: AmountField) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _refused(pointer, "is not a number")
-    # repr of a float is the shortest text that gives the same float: 49.1 is exactly the 49.10 that was typed.
-    text = value.strip() if isinstance(value, str) else repr(value) if isinstance(value, float) else str(value)
-    if isinstance(value, str) and _NUMBER.fullmatch(text) is None:
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()) is None:
         raise _refused(pointer, "is not a plain number such as 49.00")
-    try:
-        amount = Decimal(text)
-        # More digits than the context holds would be rounded in silence by any arithmetic but scaleb's exponent.
-        if not amount.is_finite() or amount.adjusted() > len(str(_LARGEST)):
-            raise _refused(pointer, "is too large")
-        minor = Decimal((amount.as_tuple().sign, amount.as_tuple().digits, _exponent(amount) + shift))
-    except DecimalException:
-        raise _refused(pointer, "is not a number") from None
-    if minor < 0:
+    # repr of a float is the shortest text that gives the same float: 49.1 is exactly the 49.10 that was typed.
+    amount = Decimal(repr(value) if isinstance(value, float) else str(value).strip())
+    if amount < 0:
         raise _refused(pointer, "is negative")
-    if minor != minor.to_integral_value():
+    if where.minor_units and amount.is_finite() and amount != amount.to_integral_value():
         raise _refused(pointer, "holds a fraction of the smallest coin")
-    return int(minor)
-
-
-def _exponent(amount: Decimal) -> int:
-    found = amount.as_tuple().exponent
-    return found if isinstance(found, int) else 0
+    try:
+        return minor_units(amount.scaleb(-exponent(currency)) if where.minor_units else amount, currency)
+    except BadInput as error:
+        raise InvalidArguments(f"The value at {pointer} cannot be counted", why=error.what, do=error.do) from None
 
 
 def _count(value: Json) -> int:
