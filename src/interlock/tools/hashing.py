@@ -10,7 +10,8 @@ from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import ConfigurationError
 
-_NOT_HASHED = frozenset({"hash", "pinned_hash"})
+# The output schema is the upstream's own and stands in the surface hash; some are a quarter of a megabyte.
+_NOT_HASHED = frozenset({"hash", "pinned_hash", "output_schema"})
 _SHORT = 32
 """Digits of a definition's digest, 128 bits: contracts of large documents name hundreds of them."""
 
@@ -42,7 +43,7 @@ class Digests:
         document: dict[str, Json] = {}
         for field in dataclasses.fields(contract):
             value = getattr(contract, field.name)
-            if field.name.endswith("_schema"):
+            if field.name == "input_schema":
                 document[field.name] = self.schema(value)
             elif field.name not in _NOT_HASHED:
                 document[field.name] = _plain(value)
