@@ -12,12 +12,17 @@ class BudgetLedger(Protocol):
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
         """Hold every charge for `call`, or hold none and return the first budget that has no room.
 
-        `call` is `str(CallKey)`. Holds that the call already has are kept and not taken again. Budgets are locked in the
-        order of their keys.
+        `call` is `str(CallKey)`. Holds that the call has, or has spent, are kept and not taken again; released ones are
+        taken anew. Budgets are locked in the order of their keys. The limit given last is the budget's limit.
+        Raises ValueError for two charges on one budget and for negative amounts.
         """
 
     def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
-        """Turn the call's holds into spending: `actuals` by budget key, at most the hold; other holds are spent whole."""
+        """Turn the call's holds into spending: `actuals` by budget key; other holds are spent whole.
+
+        More than the hold is not spent, so that no report can break a limit; what lies beyond is noted in `Hold.excess`.
+        Doing it again changes nothing.
+        """
 
     def release(self, call: str, now: int) -> None:
         """Give the call's holds back. Never called for an unknown outcome, and never by a timer."""

@@ -49,7 +49,7 @@ class Store(Protocol):
         """
 
     async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on a consistent snapshot; nothing it writes is kept."""
+        """Run `work` on a consistent snapshot. To write is a mistake: databases refuse it, and nothing is kept."""
 
     async def close(self) -> None:
         """Finish what is under way and let go of connections."""

@@ -49,7 +49,10 @@ class CallJournal(Protocol):
         """Record a call that was never seen; return False if its key is taken."""
 
     def advance(self, record: CallRecord, *, since: CallStatus, attempt: int) -> bool:
-        """Replace the record if it still stands at `since` and `attempt`; return whether it did."""
+        """Replace the record if it still stands at `since` and `attempt`; return whether it did.
+
+        The call itself, its arguments' hash, its salt and `created_at` stay as they were inserted.
+        """
 
     def search(self, query: CallFilter) -> tuple[CallRecord, ...]:
         """Return matching records, newest first."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from interlock.adapters.sql.encoding import decode_limit, encode_limit
 from interlock.adapters.sql.session import Session, Statement
+from interlock.budgets.holds import in_lock_order, spending
 from interlock.budgets.ports import BudgetLedger
 from interlock.domain.budgets import Balance, Charge, Hold, HoldState, Overrun
 
@@ -36,7 +37,7 @@ NOTE_LIMIT = Statement("""
 UNDO_TAKE = Statement("UPDATE budgets SET held = held - :amount WHERE budget = :budget RETURNING budget")
 
 UNDO_HOLD = Statement("""
-    UPDATE holds SET state = 'released', ended_at = :now WHERE call = :call AND budget = :budget RETURNING budget
+    DELETE FROM holds WHERE call = :call AND budget = :budget RETURNING budget
 """)
 
 HELD = Statement(
@@ -75,7 +76,7 @@ class SqlBudgets(BudgetLedger):
         self._session = session
 
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
-        wanted = sorted(charges, key=lambda charge: charge.budget)
+        wanted = in_lock_order(charges)
         answers = self._session.each(HOLD, [_hold(call, charge, now) for charge in wanted])
         fresh = [charge for charge, answer in zip(wanted, answers, strict=True) if answer is not None]
         takes = [
@@ -86,7 +87,7 @@ class SqlBudgets(BudgetLedger):
             return None
         taken = [charge for charge, fit in zip(fresh, fits, strict=True) if fit]
         self._session.each(UNDO_TAKE, [{"budget": charge.budget, "amount": charge.amount} for charge in taken])
-        self._session.each(UNDO_HOLD, [{"call": call, "budget": charge.budget, "now": now} for charge in fresh])
+        self._session.each(UNDO_HOLD, [{"call": call, "budget": charge.budget} for charge in fresh])
         return self._overrun(fresh[fits.index(False)])
 
     def _overrun(self, charge: Charge) -> Overrun:
@@ -98,7 +99,7 @@ class SqlBudgets(BudgetLedger):
         ends = []
         for budget, amount in self._session.all(HELD, {"call": call}):
             reported = actuals.get(budget, amount)
-            actual = min(reported, amount)
+            actual, excess = spending(reported, amount)
             ends.append(
                 {
                     "call": call,
@@ -106,7 +107,7 @@ class SqlBudgets(BudgetLedger):
                     "amount": amount,
                     "state": HoldState.SETTLED.value,
                     "actual": actual,
-                    "excess": reported - actual,
+                    "excess": excess,
                     "now": now,
                 }
             )

@@ -36,6 +36,11 @@ _POSTGRES = {
 }
 
 
+def closed_failure() -> StoreUnavailable:
+    """Return what a caller gets who comes too late."""
+    return StoreUnavailable("The store is closed", do="Start the process again; this one is shutting down")
+
+
 def sqlite_failure(error: sqlite3.Error) -> StoreUnavailable:
     """Return what `error` means."""
     code = getattr(error, "sqlite_errorcode", None)

@@ -11,7 +11,7 @@ from sqlalchemy import Dialect, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
-from interlock.adapters.sql.failures import postgres_failure, sqlstate
+from interlock.adapters.sql.failures import closed_failure, postgres_failure, sqlstate
 from interlock.adapters.sql.schema import upgrade
 from interlock.adapters.sql.session import Row, Session, Statement, Values
 from interlock.adapters.sql.transaction import SqlTx
@@ -118,7 +118,7 @@ class PostgresStore(Store):
 
     async def _run(self, work: Callable[[Tx], T], *, writes: bool) -> T:
         if self._closed:
-            raise StoreUnavailable("The store is closed", do="Nothing can be done in a process that is shutting down")
+            raise closed_failure()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._until_done, work, writes)
 

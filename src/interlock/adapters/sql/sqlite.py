@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from interlock.adapters.sql.failures import sqlite_failure
+from interlock.adapters.sql.failures import closed_failure, sqlite_failure
 from interlock.adapters.sql.schema import upgrade
 from interlock.adapters.sql.session import Row, Session, Statement, Values
 from interlock.adapters.sql.transaction import SqlTx
@@ -90,12 +90,15 @@ class SqliteStore(Store):
             self._connections.append(reading)
             self._idle.put(reading)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-read")
+        self._closed = False
         self._writer = Writer(writing, SqlTx(SqliteSession(writing)), path)
 
     async def transact(self, work: Callable[[Tx], T]) -> T:
         return await self._writer.submit(work)
 
     async def read(self, work: Callable[[Tx], T]) -> T:
+        if self._closed:
+            raise closed_failure()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
@@ -111,6 +114,7 @@ class SqliteStore(Store):
             self._idle.put(connection)
 
     async def close(self) -> None:
+        self._closed = True
         await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def _close(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from interlock.adapters.sql.failures import sqlite_failure
+from interlock.adapters.sql.failures import closed_failure, sqlite_failure
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Tx
 
@@ -54,7 +54,7 @@ class Writer:
     async def submit(self, work: Callable[[Tx], T]) -> T:
         """Return what `work` returns, once its transaction is on disk; raise what it raises, once it is undone."""
         if self._closed:
-            raise StoreUnavailable("The store is closed", do="Nothing can be done in a process that is shutting down")
+            raise closed_failure()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put(Job(work, loop, future))

@@ -1,0 +1,28 @@
+"""The trail in memory."""
+
+from itertools import islice
+
+from interlock.adapters.memory.shelf import Shelf, Undo
+from interlock.audit.leaf import leaf_bytes
+from interlock.audit.ports import AuditTrail
+from interlock.domain.audit import AuditEvent
+from interlock.domain.ids import TenantId
+
+
+class MemoryAudit(AuditTrail):
+    """Events by id."""
+
+    def __init__(self, undo: Undo) -> None:
+        self._events: Shelf[str, AuditEvent] = Shelf(undo)
+
+    def append(self, event: AuditEvent) -> None:
+        leaf_bytes(event)  # What has no canonical form is refused here as it is by a database.
+        self._events.put(event.id, event)
+
+    def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
+        found = (
+            event
+            for event in self._events.newest_first()
+            if event.tenant == tenant and event.subject.startswith(subject or "")
+        )
+        return tuple(islice(found, limit))

@@ -1,0 +1,118 @@
+"""Runs, heartbeats and evidence, wherever they are kept."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from interlock.domain.calls import CallStatus, ToolResult
+from interlock.domain.errors import Conflict
+from interlock.domain.ids import RunId
+from interlock.domain.runs import RunState
+from interlock.gateway.store import Store, Tx
+from tests.contracts.samples import ACME, NOW, OTHER, a_call, a_key, a_record, a_run, put_all
+
+RUN = RunId("run-1")
+
+
+async def test_a_run_is_found_as_it_was_opened(store: Store) -> None:
+    bare = a_run("run-2", deadline=None, user=None, labels=())
+    await store.transact(lambda tx: put_all(tx.runs.open, (a_run(), bare)))
+    assert await store.read(lambda tx: tx.runs.find(ACME, RUN)) == a_run()
+    assert await store.read(lambda tx: tx.runs.find(ACME, RunId("run-2"))) == bare
+
+
+async def test_a_run_belongs_to_its_tenant(store: Store) -> None:
+    await store.transact(lambda tx: tx.runs.open(a_run()))
+    await store.transact(lambda tx: tx.runs.open(a_run(tenant=OTHER)))
+    assert await store.read(lambda tx: tx.runs.latest(OTHER, 9)) == (a_run(tenant=OTHER),)
+
+
+async def test_a_taken_run_id_is_a_conflict_and_changes_nothing(store: Store) -> None:
+    await store.transact(lambda tx: tx.runs.open(a_run()))
+    with pytest.raises(Conflict):
+        await store.transact(lambda tx: tx.runs.open(a_run(user=None)))
+    assert await store.read(lambda tx: tx.runs.find(ACME, RUN)) == a_run()
+
+
+async def test_an_ended_run_stays_ended(store: Store) -> None:
+    await store.transact(lambda tx: tx.runs.open(a_run()))
+    assert await store.transact(lambda tx: tx.runs.move(ACME, RUN, RunState.STOPPED))
+    assert not await store.transact(lambda tx: tx.runs.move(ACME, RUN, RunState.CLOSED))
+    assert not await store.transact(lambda tx: tx.runs.move(OTHER, RUN, RunState.CLOSED))
+    assert await store.read(lambda tx: tx.runs.find(ACME, RUN)) == a_run(state=RunState.STOPPED)
+
+
+async def test_the_newest_runs_come_first(store: Store) -> None:
+    for number in range(4):
+        await store.transact(lambda tx, number=number: tx.runs.open(a_run(f"run-{number}")))  # type: ignore[misc]
+    assert [run.id for run in await store.read(lambda tx: tx.runs.latest(ACME, 2))] == ["run-3", "run-2"]
+
+
+async def test_only_owners_heard_of_since_are_alive(store: Store) -> None:
+    def work(tx: Tx) -> None:
+        tx.heartbeats.beat("gate-1", NOW)
+        tx.heartbeats.beat("gate-2", NOW)
+        tx.heartbeats.beat("gate-2", NOW + 10)
+
+    await store.transact(work)
+    assert await store.read(lambda tx: tx.heartbeats.alive(NOW)) == {"gate-1", "gate-2"}
+    assert await store.read(lambda tx: tx.heartbeats.alive(NOW + 1)) == {"gate-2"}
+
+
+async def test_evidence_comes_back_in_order_with_the_records_of_its_calls(store: Store) -> None:
+    record = a_record(a_call(a_key("call-9")), status=CallStatus.SUCCEEDED, result=ToolResult({"rows": [1]}))
+
+    def work(tx: Tx) -> list[int]:
+        tx.calls.insert(record)
+        return [
+            tx.evidence.append(ACME, RUN, "system", "Be kind.", None),
+            tx.evidence.append(ACME, RUN, "user", "Zoë's refund \U0001f600", None),
+            tx.evidence.append(ACME, RUN, "tool_result", "", record.call.key.call),
+            tx.evidence.append(ACME, RunId("run-2"), "user", "another run", None),
+            tx.evidence.append(OTHER, RUN, "user", "another tenant", None),
+        ]
+
+    seqs = await store.transact(work)
+    assert seqs[0] >= 1
+    assert seqs[:3] == sorted(set(seqs[:3]))
+    rows = await store.read(lambda tx: tx.evidence.since(ACME, RUN, 0))
+    assert [(row.kind, row.body, row.call) for row, _ in rows] == [
+        ("system", "Be kind.", None),
+        ("user", "Zoë's refund \U0001f600", None),
+        ("tool_result", "", "call-9"),
+    ]
+    assert [joined for _, joined in rows] == [None, None, record]
+    assert await store.read(lambda tx: tx.evidence.since(ACME, RUN, seqs[1])) == rows[2:]
+
+
+async def test_a_reader_that_remembers_its_place_misses_no_evidence(store: Store) -> None:
+    """The trap: a row that gets the lower number and commits later."""
+    seen: list[str] = []
+    last = 0
+    writing = [
+        asyncio.ensure_future(store.transact(lambda tx, n=n: tx.evidence.append(ACME, RUN, "user", str(n), None)))  # type: ignore[misc]
+        for n in range(60)
+    ]
+    while not all(task.done() for task in writing):
+        for row, _ in await store.read(lambda tx, last=last: tx.evidence.since(ACME, RUN, last)):  # type: ignore[misc]
+            seen.append(row.body)
+            last = row.seq
+        await asyncio.sleep(0)
+    seen += [row.body for row, _ in await store.read(lambda tx: tx.evidence.since(ACME, RUN, last))]
+    assert sorted(seen, key=int) == [str(n) for n in range(60)]
+
+
+async def test_evidence_shows_the_call_as_it_stands_now(store: Store) -> None:
+    pending = a_record(status=CallStatus.EXECUTING, attempt=1)
+    done = replace(pending, status=CallStatus.SUCCEEDED, result=ToolResult("ok"))
+
+    def work(tx: Tx) -> None:
+        tx.calls.insert(pending)
+        tx.evidence.append(ACME, RUN, "tool_result", "", pending.call.key.call)
+
+    await store.transact(work)
+    await store.transact(lambda tx: tx.calls.advance(done, since=CallStatus.EXECUTING, attempt=1))
+    assert await store.read(lambda tx: [joined for _, joined in tx.evidence.since(ACME, RUN, 0)]) == [done]
