@@ -14,8 +14,8 @@ from interlock.adapters.mcp.revisions import CLIENT_INFO, HANDSHAKE, MODERN, Ses
 from interlock.adapters.mcp.wire import Garbage, Reply, notification_bytes, request_bytes
 from interlock.domain.canonical import JsonObject
 from interlock.domain.contracts import Idempotency
-from interlock.domain.errors import BadToolResult, ToolUnavailable
-from interlock.gateway.ports import Delivery, Invocation, RawAnswer
+from interlock.domain.errors import InterlockError, ToolUnavailable
+from interlock.gateway.ports import Delivery, Invocation, RawAnswer, Secrets, ToolInvoker
 from interlock.tools.offers import Offer
 
 LIST_LIMIT = 16 << 20
@@ -30,11 +30,22 @@ _NEVER_LEFT = (NotReached, aiohttp.ClientConnectorError, aiohttp.ClientSSLError,
 _BROKE = (TimeoutError, aiohttp.ClientError, OSError, Garbage)
 
 
-class HttpServer:
+class HttpServer(ToolInvoker):
     """A connection to one configured URL. Make it inside a running event loop; `close` it in the end."""
 
-    def __init__(self, name: str, url: str, *, on_change: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        secrets: Secrets,
+        credential: str | None = None,
+        *,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`credential` refers to the secret for listing, and for contracts that have none of their own."""
         self.name = name
+        self._secrets = secrets
+        self._credential = credential
         self._http = pool()
         self._exchange = Exchange(url, self._http, on_change)
         self._ids = itertools.count(1)
@@ -42,16 +53,15 @@ class HttpServer:
         self._opening = asyncio.Lock()
         self._mirrors: dict[str, Mirrors] = {}
 
-    async def offers(self, secret: str | None) -> tuple[Offer, ...]:
-        """Return every tool that the server lists. Raises ToolUnavailable, or BadToolResult for a list that is garbage."""
+    async def offers(self) -> tuple[Offer, ...]:
+        """Return every tool that the server lists. Raises ToolUnavailable, also for a list that makes no sense."""
         listing = Listing(self.name)
+        secret = await self._own_secret()
         try:
             async with asyncio.timeout(_LISTING_S):
                 cursor = listing.add(await self._ask("tools/list", {}, secret))
                 while cursor is not None:
                     cursor = listing.add(await self._ask("tools/list", {"cursor": cursor}, secret))
-        except Garbage as error:
-            raise BadToolResult(f"The MCP server {self.name} lists its tools wrongly", why=told(error)) from None
         except (NotReached, *_BROKE) as error:
             raise ToolUnavailable(
                 f"The MCP server {self.name} could not be asked for its tools",
@@ -62,20 +72,22 @@ class HttpServer:
         self._mirrors = {offer.upstream.operation: mirrors_of(offer.input_schema) for offer in found}
         return found
 
-    async def call(self, invocation: Invocation) -> RawAnswer:
-        """Make one attempt, within its time-out; never raises for what the server or the network does."""
+    async def invoke(self, invocation: Invocation) -> RawAnswer:
         sent = False
         try:
             async with asyncio.timeout(invocation.timeout_ms / 1000):
-                session = await self._session(invocation.secret)
+                secret = invocation.secret or await self._own_secret()
+                session = await self._session(secret)
                 sent = True
-                came = await self._call(invocation, session)
+                came = await self._call(invocation, session, secret)
                 if _session_is_gone(came, session):
                     # The server says that it does not know the session, so nothing ran: once more, in a new one.
                     sent = False
-                    session = await self._session(invocation.secret, stale=session)
+                    session = await self._session(secret, stale=session)
                     sent = True
-                    came = await self._call(invocation, session)
+                    came = await self._call(invocation, session, secret)
+        except InterlockError as error:
+            return RawAnswer(Delivery.NOT_SENT, detail=str(error))
         except _NEVER_LEFT as error:
             return RawAnswer(Delivery.NOT_SENT, detail=told(error))
         except _BROKE as error:
@@ -84,14 +96,15 @@ class HttpServer:
             return of_status(came.status)
         return of_reply(came.reply)
 
-    async def listen(self, secret: str | None) -> bool:
+    async def listen(self) -> bool:
         """Follow the server's announcements until its stream ends; return False if it makes none."""
         try:
+            secret = await self._own_secret()
             session = await self._session(secret)
             if session.modern or not session.announces:
                 return False
             return await self._exchange.listen(session.headers | _authorization(secret))
-        except (NotReached, *_BROKE):
+        except (InterlockError, NotReached, *_BROKE):
             return False
 
     async def close(self) -> None:
@@ -106,7 +119,10 @@ class HttpServer:
         self._sessions = {}
         await self._http.close()
 
-    async def _call(self, invocation: Invocation, session: Session) -> Came:
+    async def _own_secret(self) -> str | None:
+        return await self._secrets.resolve(self._credential) if self._credential else None
+
+    async def _call(self, invocation: Invocation, session: Session, secret: str | None) -> Came:
         contract = invocation.contract
         operation = contract.upstream.operation
         params: dict[str, object] = {"name": operation, "arguments": invocation.arguments}
@@ -114,7 +130,7 @@ class HttpServer:
             params["_meta"] = {**session.meta, contract.idempotency_name: invocation.idempotency_key}
         elif session.meta:
             params["_meta"] = session.meta
-        headers = session.headers | _authorization(invocation.secret)
+        headers = session.headers | _authorization(secret)
         if session.modern:
             headers["Mcp-Method"] = "tools/call"
             headers["Mcp-Name"] = header_value(operation)

@@ -22,8 +22,8 @@ from interlock.adapters.mcp.answers import of_reply, uncertain
 from interlock.adapters.mcp.found import Listing
 from interlock.adapters.mcp.wire import Garbage, Reply, RpcError
 from interlock.domain.contracts import Idempotency
-from interlock.domain.errors import BadToolResult, ConfigurationError, ToolUnavailable
-from interlock.gateway.ports import Delivery, Invocation, RawAnswer
+from interlock.domain.errors import ConfigurationError, ToolUnavailable
+from interlock.gateway.ports import Delivery, Invocation, RawAnswer, ToolInvoker
 from interlock.tools.offers import Offer
 
 Argv = tuple[str, ...]
@@ -34,7 +34,7 @@ _START_S = 30.0
 _STOP_S = 10.0
 
 
-class StdioServer:
+class StdioServer(ToolInvoker):
     """A program that is started on first use and again after it died. Starts only what the configuration allows."""
 
     def __init__(
@@ -63,9 +63,8 @@ class StdioServer:
         self._keeper: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
 
-    async def offers(self, secret: str | None) -> tuple[Offer, ...]:
-        """Return every tool that the program lists. Raises ToolUnavailable or BadToolResult; `secret` is not passed on."""
-        del secret
+    async def offers(self) -> tuple[Offer, ...]:
+        """Return every tool that the program lists. Raises ToolUnavailable, also for a list that makes no sense."""
         listing, cursor, more = Listing(self.name), None, True
         try:
             async with asyncio.timeout(_START_S * 2):
@@ -75,29 +74,27 @@ class StdioServer:
                     page = await client.session.send_request(asked, _PAGE)
                     cursor = listing.add(page.model_dump(mode="json", by_alias=True, exclude_unset=True))
                     more = cursor is not None
-        except (MCPError, TimeoutError, _NotStarted):
+        except (MCPError, TimeoutError, Garbage, ValidationError, _NotStarted):
             raise ToolUnavailable(
                 f"The program of connection {self.name} could not be asked for its tools",
                 do="Start it by hand with the same command line and see what it says",
             ) from None
-        except (Garbage, ValidationError):
-            raise BadToolResult(f"The program of connection {self.name} lists its tools wrongly") from None
         return listing.offers()
 
-    async def call(self, invocation: Invocation) -> RawAnswer:
-        """Make one attempt, within its time-out; never raises for what the program does."""
+    async def invoke(self, invocation: Invocation) -> RawAnswer:
+        sent = False
         try:
             async with asyncio.timeout(invocation.timeout_ms / 1000):
                 client = await self._running()
-        except (_NotStarted, TimeoutError):
-            return RawAnswer(Delivery.NOT_SENT, detail="the tool's program could not be started")
-        try:
-            async with asyncio.timeout(invocation.timeout_ms / 1000):
+                sent = True
                 result = await client.session.send_request(_request(invocation), _RESULT)
+        except _NotStarted:
+            return RawAnswer(Delivery.NOT_SENT, detail="the tool's program could not be started")
+        except TimeoutError:
+            detail = "the tool's program did not answer in time"
+            return uncertain(detail) if sent else RawAnswer(Delivery.NOT_SENT, detail=detail)
         except MCPError as error:
             return of_reply(Reply(error=RpcError(error.code, error.message)))
-        except TimeoutError:
-            return uncertain("the tool's program did not answer in time")
         except (ValidationError, RuntimeError):
             return uncertain("the answer of the tool's program is not a tool result")
         raw = result.model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -105,9 +102,8 @@ class StdioServer:
             return uncertain(f"the answer is longer than {invocation.contract.max_result_bytes} bytes")
         return of_reply(Reply(result=raw))
 
-    async def listen(self, secret: str | None) -> bool:
+    async def listen(self) -> bool:
         """Return False: announcements arrive on the same pipe as answers, without being asked for."""
-        del secret
         return False
 
     async def close(self) -> None:
