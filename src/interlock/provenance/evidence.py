@@ -14,6 +14,8 @@ from interlock.provenance.roles import leaves_of, role_of
 from interlock.provenance.support import find, is_constant
 
 MAX_ARGUMENTS = 200
+A_FEW = 3
+"""A look-up that answers with more records than this leads to none of them: who picks among many needs another reason."""
 _NAMES = {
     Origin.SYSTEM: "the system instruction",
     Origin.USER: "the user's instruction",
@@ -61,7 +63,7 @@ class Evidence:
         if value is not UNSTRUCTURED and ((isinstance(value, list) and len(value) == 1) or not isinstance(value, list)):
             filler.fill(value)
         elif value is not UNSTRUCTURED:
-            filler.reached = min(reached, AMONG)
+            filler.reached = min(reached, AMONG) if len(value) <= A_FEW else 0
             filler.fill(value)
         elif source.output.record or source.output.prose or source.output.kind is FieldKind.PROSE:
             # A text that does not have the structure which the contract speaks of may hold anybody's words anywhere.
@@ -69,7 +71,7 @@ class Evidence:
             filler.delegates.append((source.text, Place(position, "", name)))
         else:
             lines = lines_of(source.text)
-            filler.reached = reached if len(lines) == 1 else min(reached, AMONG)
+            filler.reached = reached if len(lines) == 1 else min(reached, AMONG) if len(lines) <= A_FEW else 0
             filler.fill(lines)
         if named:
             for text, place in filler.delegates:

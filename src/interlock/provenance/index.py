@@ -1,5 +1,6 @@
 """The evidence of a run, indexed: trusted text by atoms and phrases, results by record, untrusted text by atoms."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,6 +16,9 @@ MAX_FIELDS = 50_000
 MAX_UNTRUSTED = 1 << 22
 """Characters of untrusted text that are indexed one by one; behind that, every value counts as named there."""
 MAX_DEPTH = 32
+
+
+_RUN_ON = re.compile(r"(?<=[a-z0-9])\.(?=[A-Z][a-z])")  # a sentence that begins right behind a full stop
 
 
 @dataclass(slots=True)
@@ -33,7 +37,7 @@ class Words:
         """Index one text."""
         text = text[:MAX_TRUSTED]
         low = values.plain(text)
-        for atom in values.chunks(low):
+        for atom in (*values.chunks(low), *values.chunks(values.plain(_RUN_ON.sub(". ", text)))):
             self.atoms.setdefault(atom, place)
             self.looks.setdefault(values.skeleton(atom), atom)
             if number := values.compact(atom):
