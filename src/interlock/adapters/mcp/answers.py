@@ -10,10 +10,9 @@ REFUSED_UNREAD = frozenset({401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 41
 TRY_LATER = frozenset({429, 503})
 
 # Parse error, invalid request, unknown method or tool, invalid params, header mismatch, missing client capability,
-# unsupported revision, and a URL to visit first: said before a tool runs.
+# unsupported revision, and a URL to visit first: said before a tool runs. Any other error may come out of a tool that
+# was half done: what a tool means to say it says in a result with isError, and SDKs turn crashes into codes of their own.
 _BEFORE_RUNNING = frozenset({-32700, -32600, -32601, -32602, -32020, -32021, -32022, -32042})
-# An error inside the server, a lost connection, a time-out behind it: the tool may have run.
-_DOUBTFUL = frozenset({-32603, -32000, -32001})
 
 
 def of_status(status: int) -> RawAnswer:
@@ -56,10 +55,9 @@ def uncertain(detail: str) -> RawAnswer:
 
 
 def _of_error(error: RpcError) -> RawAnswer:
-    if error.code in _DOUBTFUL:
-        return uncertain(f"the server failed inside (JSON-RPC error {error.code})")
-    said = error.message if error.code in _BEFORE_RUNNING else f"{error.message} (error {error.code})"
-    return RawAnswer(Delivery.ANSWERED, content=said, is_error=True)
+    if error.code in _BEFORE_RUNNING:
+        return RawAnswer(Delivery.ANSWERED, content=error.message, is_error=True)
+    return uncertain(f"the server failed inside (JSON-RPC error {error.code})")
 
 
 def _value_of(blocks: list[Json]) -> Json:
