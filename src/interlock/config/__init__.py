@@ -14,8 +14,17 @@ from interlock.config.deployment import (
     ToolMention,
     store_url,
 )
-from interlock.config.loading import FILE_NAME, AgentFile, load_agent, load_deployment, load_overlays, read_agent
-from interlock.config.problems import ConfigurationProblems, Problem, Spot
+from interlock.config.loading import (
+    FILE_NAME,
+    AgentFile,
+    FileKind,
+    load_agent,
+    load_deployment,
+    load_overlays,
+    read_agent,
+    recognise,
+)
+from interlock.config.problems import ConfigurationProblems, Problem, Spot, nearest
 from interlock.config.resolving import resolve, unresolved
 
 __all__ = [
@@ -26,6 +35,7 @@ __all__ = [
     "ConfigurationProblems",
     "Connection",
     "Deployment",
+    "FileKind",
     "McpHttp",
     "McpStdio",
     "OpenApi",
@@ -38,7 +48,9 @@ __all__ = [
     "load_agent",
     "load_deployment",
     "load_overlays",
+    "nearest",
     "read_agent",
+    "recognise",
     "resolve",
     "store_url",
     "unresolved",

@@ -1,6 +1,7 @@
 """Read a deployment, or one file of it, and report everything that is wrong at once."""
 
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 import jsonschema_rs
@@ -11,7 +12,7 @@ from interlock.config.connections import connections
 from interlock.config.deployment import ApprovalClock, Deployment, Pins, Server, ToolMention
 from interlock.config.deployment_shape import DEFAULT_CLOCK, DEFAULT_SAMPLING, DEPLOYMENT_FILE
 from interlock.config.limits import limits
-from interlock.config.nodes import MAX_CHARACTERS, parse, plain
+from interlock.config.nodes import MAX_CHARACTERS, Node, Series, Table, parse, plain
 from interlock.config.problems import ConfigurationProblems, Findings, Problem, Spot
 from interlock.config.records import Record, Section
 from interlock.config.secret_refs import refuse_literals
@@ -27,6 +28,14 @@ FILE_NAME = "interlock.yaml"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
+class FileKind(Enum):
+    """What a file is about, by its keys."""
+
+    DEPLOYMENT = "deployment"
+    AGENT = "agent"
+    CONTRACTS = "contracts"
+
+
 @dataclass(frozen=True, slots=True)
 class AgentFile:
     """An agent's file, read alone."""
@@ -34,6 +43,19 @@ class AgentFile:
     policy: AgentPolicy
     mentions: tuple[ToolMention, ...]
     """The tools that it names; without a catalogue nobody knows whether they exist."""
+
+
+def recognise(path: Path) -> FileKind:
+    """Return what the file or folder at `path` is about. Raises ConfigurationProblems for a file that cannot be read."""
+    if path.is_dir() or path.name == FILE_NAME:
+        return FileKind.DEPLOYMENT
+    found = Findings()
+    tree = _tree(path, found)
+    found.raise_any()
+    keys = {key.text: value for key, value in tree.entries} if isinstance(tree, Table) else {}
+    if "tenant" in keys or "agents" in keys:
+        return FileKind.DEPLOYMENT
+    return FileKind.CONTRACTS if isinstance(keys.get("tools"), Series) else FileKind.AGENT
 
 
 def load_deployment(path: Path) -> Deployment:
@@ -221,24 +243,29 @@ def _overlays(path: Path, found: Findings) -> tuple[Overlay, ...]:
 
 def _read(path: Path, shape: Record, found: Findings) -> tuple[Section | None, JsonObject]:
     """Return the section that the file holds and its plain values; None when there is nothing to build from."""
+    tree = _tree(path, found)
+    if tree is None:
+        return None, {}
+    name = str(path)
+    refuse_literals(tree, name, found)
+    section = shape.read(tree, spot_of(tree, name, ""), found)
+    return (None, {}) if section is REFUSED else (section, plain(tree))
+
+
+def _tree(path: Path, found: Findings) -> Node | None:
     name = str(path)
     try:
         with path.open("rb") as opened:
             data = opened.read(4 * MAX_CHARACTERS + 1)
-        tree = parse(data.decode("utf-8-sig"), name)
+        return parse(data.decode("utf-8-sig"), name)
     except ConfigurationProblems as error:
         found.problems.extend(error.problems)
-        return None, {}
     except UnicodeDecodeError:
         found.add(Spot(name), "The file is not UTF-8 text")
-        return None, {}
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "the path cannot be used"
         found.add(Spot(name), f"The file cannot be read: {reason}")
-        return None, {}
-    refuse_literals(tree, name, found)
-    section = shape.read(tree, spot_of(tree, name, ""), found)
-    return (None, {}) if section is REFUSED else (section, plain(tree))
+    return None
 
 
 def _host(url: str) -> str:

@@ -42,10 +42,10 @@ def cost(text: str) -> int:
 
 
 def share(text: str) -> int:
-    """Return a percentage such as `2%` in 1/10,000, between 1 % and 100 %."""
+    """Return a percentage such as `2%` in 1/10,000, between 1 % and 5 % (requirement T4)."""
     scaled = Decimal(text.removesuffix("%").strip()) * 100
-    if scaled != int(scaled) or not 100 <= scaled <= 10_000:
-        raise BadInput("The share is out of range", why="from 1% to 100%, in steps of 0.01%")
+    if scaled != int(scaled) or not 100 <= scaled <= 500:
+        raise BadInput("The share is out of range", why="from 1% to 5%, in steps of 0.01%")
     return int(scaled)
 
 
@@ -67,5 +67,5 @@ def currency(text: str) -> str:
 DURATION = Text("a duration such as 30s, 15m, 4h or 2d", _DURATION, milliseconds)
 MONEY = Text("an amount with its currency, such as 500 USD", rf"{_AMOUNT} [A-Z]{{3}}", money)
 COST = Text("an amount in US dollars, such as 0.25 USD", rf"{_AMOUNT} [A-Z]{{3}}", cost)
-SHARE = Text("a percentage such as 2%", r"[0-9]{1,3}(\.[0-9]{1,2})? ?%", share)
+SHARE = Text("a percentage from 1% to 5%", r"[0-9]{1,2}(\.[0-9]{1,2})? ?%", share)
 SIZE = Text("a size such as 512 KiB or 4 MiB", r"[0-9]{1,9} (B|KiB|MiB)", size)

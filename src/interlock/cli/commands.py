@@ -1,0 +1,74 @@
+"""Which commands there are, and in which module each is written; a module is imported when its command is called."""
+
+import importlib
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+Command = Any  # a TyperCommand or TyperGroup; what they share is typer's own and private
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command is written: a module with a `typer.Typer` called `app`."""
+
+    module: str
+    sentence: str
+    """What `interlock --help` says of it, known without importing the module."""
+
+
+COMMANDS = {
+    "init": Place("interlock.cli.init", "Write a starter deployment into a folder."),
+    "check": Place("interlock.cli.check", "Say what is wrong with a configuration, with the line of each problem."),
+    "version": Place("interlock.cli.version", "Print the version."),
+}
+
+
+class LazyCommands(MutableMapping[str, Command]):
+    """Commands by name, each made when it is asked for."""
+
+    def __init__(self, places: dict[str, Place]) -> None:
+        self._places = places
+        self._made: dict[str, Command] = {}
+
+    def __getitem__(self, name: str) -> Command:
+        if name not in self._made:
+            module = importlib.import_module(self._places[name].module)
+            self._made[name] = _named(typer.main.get_command(module.app), name)
+        return self._made[name]
+
+    def __setitem__(self, name: str, command: Command) -> None:
+        self._made[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        self._places = {each: place for each, place in self._places.items() if each != name}
+        self._made.pop(name, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._places
+
+
+class LazyGroup(TyperGroup):
+    """The top command. Its help imports none of the modules below it, so it answers at once."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer passes its own settings through
+        super().__init__(**attributes)
+        self.commands = LazyCommands(dict(COMMANDS))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - typer's private types
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, place.sentence) for name, place in COMMANDS.items()])
+
+
+def _named(command: Command, name: str) -> Command:
+    command.name = name
+    return command

@@ -1,0 +1,48 @@
+"""What commands print: tables and sentences for people, or JSON for programs, never both."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+"""The option that every command which prints data carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where one command prints to."""
+
+    as_json: bool = False
+
+    def data(self, value: Mapping[str, Any] | Sequence[Any]) -> None:
+        """Print `value` as JSON on one line, if JSON is asked for."""
+        if self.as_json:
+            typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+    def say(self, sentence: str = "") -> None:
+        """Print a sentence, unless JSON is asked for."""
+        if not self.as_json:
+            typer.echo(printable(sentence))
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str = "There are none.") -> None:
+        """Print rows under `columns`, unless JSON is asked for; what others wrote in them is printed as it is."""
+        if self.as_json:
+            return
+        if not rows:
+            typer.echo(empty)
+            return
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(Text(printable(str(cell))) for cell in row))
+        Console(highlight=False, markup=False).print(table)
+
+
+def printable(text: str) -> str:
+    """Return `text` without control characters, so that data cannot steer the terminal."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\N{REPLACEMENT CHARACTER}" for char in text)
