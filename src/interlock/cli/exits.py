@@ -10,6 +10,7 @@ import typer
 
 from interlock.domain.errors import (
     BadInput,
+    ConfigurationError,
     InterlockError,
     NotFound,
     OutcomeUnknown,
@@ -54,7 +55,7 @@ def exit_code(error: InterlockError) -> Exit:
 
 
 def run(app: typer.Typer, arguments: list[str], name: str) -> int:
-    """Run `app` with `arguments` and return the exit code; failures are told on standard error, or with `--json` on standard output."""
+    """Run `app` and return the exit code. Failures are told on standard error, or with `--json` on standard output."""
     try:
         result = typer.main.get_command(app).main(args=arguments, prog_name=name, standalone_mode=False)
     except InterlockError as error:
@@ -87,10 +88,10 @@ def _tell(error: InterlockError, *, as_json: bool) -> None:
                 "expected": each.expected,
                 "nearest": each.nearest,
             }
-            for each in getattr(error, "problems", ())
+            for each in (error.problems if isinstance(error, ConfigurationError) else ())
         ]
         typer.echo(json.dumps({**problem, **({"problems": problems} if problems else {})}))
-    elif hasattr(error, "problems"):
+    elif isinstance(error, ConfigurationError) and error.problems:
         typer.echo(f"{error}\n", err=True)
     else:
         lines = [error.what, *(f"  {label}: {text}" for label, text in (("why", error.why), ("do", error.do)) if text)]

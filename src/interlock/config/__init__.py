@@ -24,7 +24,7 @@ from interlock.config.loading import (
     read_agent,
     recognise,
 )
-from interlock.config.problems import ConfigurationProblems, Problem, Spot, nearest
+from interlock.config.problems import nearest
 from interlock.config.resolving import resolve, unresolved
 
 __all__ = [
@@ -32,7 +32,6 @@ __all__ = [
     "AgentFile",
     "ApprovalClock",
     "Auth",
-    "ConfigurationProblems",
     "Connection",
     "Deployment",
     "FileKind",
@@ -40,10 +39,8 @@ __all__ = [
     "McpStdio",
     "OpenApi",
     "Pins",
-    "Problem",
     "PythonTools",
     "Server",
-    "Spot",
     "ToolMention",
     "load_agent",
     "load_deployment",

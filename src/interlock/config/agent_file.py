@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from interlock.config.agent_shape import CAPS
 from interlock.config.bounds import constraints
 from interlock.config.limits import limits
-from interlock.config.problems import Findings, Spot, echo, nearest
+from interlock.config.problems import Findings, echo, nearest
 from interlock.config.records import Section
 from interlock.config.rules import approvals, rules
 from interlock.config.shapes import Read
@@ -16,6 +16,7 @@ from interlock.domain.contracts import Constraint
 from interlock.domain.decisions import Effect
 from interlock.domain.errors import BadInput
 from interlock.domain.ids import AgentId, ToolName, checked_id
+from interlock.domain.problems import Spot
 
 CATEGORY = "category:"
 """How a limit names a category in the place of a tool."""

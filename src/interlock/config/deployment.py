@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from interlock.config.problems import Spot
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.budgets import Limit
 from interlock.domain.contracts import Environment, Tier
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.ids import AgentId, TenantId, ToolName
 from interlock.domain.overlays import Overlay
+from interlock.domain.problems import Spot
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 
 from interlock.config.nodes import Node, Scalar
-from interlock.config.problems import Findings, Spot
+from interlock.config.problems import Findings
 from interlock.config.records import Field, ListOf, Record, Section
 from interlock.config.shapes import REFUSED, Choice, Read, Shape, Text, ToolRef, Whole
 from interlock.config.units import COST, DURATION, MONEY
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.canonical import Json
+from interlock.domain.problems import Spot
 
 _BY_MEASURE: tuple[tuple[Measure, Shape], ...] = (
     (Measure.CALLS, Whole()),

@@ -13,16 +13,17 @@ from interlock.config.deployment import ApprovalClock, Deployment, Pins, Server,
 from interlock.config.deployment_shape import DEFAULT_CLOCK, DEFAULT_SAMPLING, DEPLOYMENT_FILE
 from interlock.config.limits import limits
 from interlock.config.nodes import MAX_CHARACTERS, Node, Series, Table, parse, plain
-from interlock.config.problems import ConfigurationProblems, Findings, Problem, Spot
+from interlock.config.problems import Findings, refusal
 from interlock.config.records import Record, Section
 from interlock.config.secret_refs import refuse_literals
 from interlock.config.shapes import REFUSED, spot_of
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.canonical import JsonObject, digest, parse_json
 from interlock.domain.contracts import Environment, Tier
-from interlock.domain.errors import InterlockError
+from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.ids import AgentId, TenantId
 from interlock.domain.overlays import Overlay
+from interlock.domain.problems import Problem, Spot
 
 FILE_NAME = "interlock.yaml"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +47,7 @@ class AgentFile:
 
 
 def recognise(path: Path) -> FileKind:
-    """Return what the file or folder at `path` is about. Raises ConfigurationProblems for a file that cannot be read."""
+    """Return what the file or folder at `path` is about. Raises ConfigurationError for a file that cannot be read."""
     if path.is_dir() or path.name == FILE_NAME:
         return FileKind.DEPLOYMENT
     found = Findings()
@@ -61,35 +62,35 @@ def recognise(path: Path) -> FileKind:
 def load_deployment(path: Path) -> Deployment:
     """Return the deployment that `path` (interlock.yaml, or its folder) declares, with all files that it names.
 
-    Raises ConfigurationProblems with everything that is wrong in any of them.
+    Raises ConfigurationError with everything that is wrong in any of them.
     """
     file = path / FILE_NAME if path.is_dir() else path
     found = Findings()
     section, _ = _read(file, DEPLOYMENT_FILE, found)
     if section is None:
-        raise ConfigurationProblems(found.problems)
+        raise refusal(found.problems)
     made = _Loader(file.parent, section, found).load(file)
     found.raise_any()
     return made
 
 
 def read_agent(path: Path) -> AgentFile:
-    """Return the agent that the file at `path` declares, and the tools that it names. Raises ConfigurationProblems."""
+    """Return the agent that the file at `path` declares, and the tools that it names. Raises ConfigurationError."""
     found = Findings()
     policy = _agent(path, found)
     found.raise_any()
     if policy is None:
-        raise ConfigurationProblems([Problem(Spot(str(path)), "The file cannot be read")])
+        raise refusal([Problem(Spot(str(path)), "The file cannot be read")])
     return AgentFile(policy, tuple(ToolMention(name, spot) for name, spot in found.mentions))
 
 
 def load_agent(path: Path) -> AgentPolicy:
-    """Return the agent that the file at `path` declares. Raises ConfigurationProblems."""
+    """Return the agent that the file at `path` declares. Raises ConfigurationError."""
     return read_agent(path).policy
 
 
 def load_overlays(path: Path) -> tuple[Overlay, ...]:
-    """Return what the contracts file at `path` says of tools. Raises ConfigurationProblems."""
+    """Return what the contracts file at `path` says of tools. Raises ConfigurationError."""
     found = Findings()
     overlays = _overlays(path, found)
     found.raise_any()
@@ -258,7 +259,7 @@ def _tree(path: Path, found: Findings) -> Node | None:
         with path.open("rb") as opened:
             data = opened.read(4 * MAX_CHARACTERS + 1)
         return parse(data.decode("utf-8-sig"), name)
-    except ConfigurationProblems as error:
+    except ConfigurationError as error:
         found.problems.extend(error.problems)
     except UnicodeDecodeError:
         found.add(Spot(name), "The file is not UTF-8 text")

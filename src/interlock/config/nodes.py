@@ -18,8 +18,10 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-from interlock.config.problems import ConfigurationProblems, Problem, Spot
+from interlock.config.problems import refusal
 from interlock.domain.canonical import Json
+from interlock.domain.errors import ConfigurationError
+from interlock.domain.problems import Problem, Spot
 
 Event = Any  # ruamel.yaml does not declare what its events carry
 
@@ -77,7 +79,7 @@ Node = Scalar | Series | Table
 
 
 def parse(text: str, file: str) -> Node:
-    """Return the tree of the one document in `text`. Raises ConfigurationProblems, with the place."""
+    """Return the tree of the one document in `text`. Raises ConfigurationError, with the place."""
     if len(text) > MAX_CHARACTERS:
         raise _problem(file, 1, 1, f"The file is {len(text)} characters long", f"at most {MAX_CHARACTERS}")
     reader = YAML(typ="safe", pure=True)
@@ -211,10 +213,10 @@ class _Builder:
             raise self.refuse(event, "The number is too large to be exact", "a number below 2^53")
         return value
 
-    def refuse(self, event: Event, what: str, expected: str = "") -> ConfigurationProblems:
+    def refuse(self, event: Event, what: str, expected: str = "") -> ConfigurationError:
         mark = event.start_mark
         return _problem(self.file, mark.line + 1, mark.column + 1, what, expected)
 
 
-def _problem(file: str, line: int, column: int, what: str, expected: str = "") -> ConfigurationProblems:
-    return ConfigurationProblems([Problem(Spot(file, line, column), what, expected)])
+def _problem(file: str, line: int, column: int, what: str, expected: str = "") -> ConfigurationError:
+    return refusal([Problem(Spot(file, line, column), what, expected)])

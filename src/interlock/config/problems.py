@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.ids import ToolName
+from interlock.domain.problems import Problem, Spot
 
 _NEAR_ENOUGH = 0.55
 _LONGEST_ECHO = 60
@@ -16,58 +17,18 @@ _SECRET = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
-    """A place in a configuration file. Lines and columns count from 1."""
-
-    file: str
-    line: int = 1
-    column: int = 1
-    key: str = ""
-    """The key path, such as `policy.rules[0].on_fail`; empty for the file as a whole."""
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
-
-    @property
-    def source(self) -> str:
-        """`file:line`, the form that rules and overlays carry."""
-        return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong, where, and what was expected instead."""
-
-    spot: Spot
-    what: str
-    expected: str = ""
-    nearest: str = ""
-    """The valid key or value that was probably meant; empty when none is near."""
-
-    def __str__(self) -> str:
-        parts = [f"{self.spot}  {self.spot.key}".rstrip(), f"  {self.what}."]
-        if self.nearest:
-            parts[-1] += f" Did you mean '{self.nearest}'?"
-        if self.expected:
-            parts.append(f"  Expected {self.expected}.")
-        return "\n".join(parts)
-
-
-class ConfigurationProblems(ConfigurationError):
-    """Configuration files are wrong; nothing starts until every listed problem is mended."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(sorted(set(problems), key=lambda p: (p.spot.file, p.spot.line, p.spot.column, p.what)))
-        count = len(self.problems)
-        super().__init__(
-            f"The configuration has {count} problem{'' if count == 1 else 's'}",
-            why="; ".join(f"{problem.spot} {problem.what}" for problem in self.problems[:3]),
-            do="Mend the files, then run 'interlock check'",
-        )
-
-    def __str__(self) -> str:
-        return "\n\n".join([f"{self.what}.", *map(str, self.problems)])
+def refusal(problems: Iterable[Problem]) -> ConfigurationError:
+    """Return the error that tells `problems`, each once, in order of file and line."""
+    ordered = tuple(
+        sorted(set(problems), key=lambda each: (each.spot.file, each.spot.line, each.spot.column, each.what))
+    )
+    count = len(ordered)
+    return ConfigurationError(
+        f"The configuration has {count} problem{'' if count == 1 else 's'}",
+        why="; ".join(f"{problem.spot} {problem.what}" for problem in ordered[:3]),
+        do="Mend the files, then run 'interlock check'",
+        problems=ordered,
+    )
 
 
 @dataclass(slots=True)
@@ -83,9 +44,9 @@ class Findings:
         self.problems.append(Problem(spot, what, expected, nearest))
 
     def raise_any(self) -> None:
-        """Raise ConfigurationProblems with all that was noted, or return when nothing was."""
+        """Raise ConfigurationError with all that was noted, or return when nothing was."""
         if self.problems:
-            raise ConfigurationProblems(self.problems)
+            raise refusal(self.problems)
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

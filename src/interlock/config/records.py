@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.config.nodes import Node, Scalar, Series, Table
-from interlock.config.problems import Findings, Spot, echo, looks_secret, nearest
+from interlock.config.problems import Findings, echo, looks_secret, nearest
 from interlock.config.shapes import REFUSED, Read, Shape, spot_of
 from interlock.domain.canonical import Json
+from interlock.domain.problems import Spot
 
 
 @dataclass(frozen=True, slots=True)

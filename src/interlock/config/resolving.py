@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from interlock.config.agent_file import CATEGORY
 from interlock.config.deployment import Deployment, ToolMention
-from interlock.config.problems import Problem, echo, nearest
+from interlock.config.problems import echo, nearest
 from interlock.domain.ids import ToolName
+from interlock.domain.problems import Problem
 
 
 def resolve(deployment: Deployment, tools: Iterable[ToolName], categories: Iterable[str] = ()) -> tuple[Problem, ...]:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 
 from interlock.config.nodes import Node, Scalar, Series, Table
-from interlock.config.problems import Findings, Spot, looks_secret
+from interlock.config.problems import Findings, looks_secret
 from interlock.config.shapes import REFUSED, Read, Shape, spot_of
 from interlock.domain.canonical import Json
+from interlock.domain.problems import Spot
 
 _REFERENCE = r"env:[A-Za-z_][A-Za-z0-9_]{0,199}|file:.{1,1000}|keyring:[^/\s]{1,200}/[^\s]{1,200}"
 _USERINFO = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@]*:(?!\$\{)[^/\s@]+@", re.IGNORECASE)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from interlock.config.nodes import Node, Scalar, Series, Table
-from interlock.config.problems import Findings, Spot, echo, nearest
+from interlock.config.problems import Findings, echo, nearest
 from interlock.domain.canonical import Json
 from interlock.domain.errors import InterlockError
 from interlock.domain.ids import ToolName
+from interlock.domain.problems import Spot
 
 Read = Any  # what a shape makes of a node: a type of its own for each shape, which only travels
 

@@ -33,6 +33,8 @@ InterlockError
 
 from typing import ClassVar
 
+from interlock.domain.problems import Problem
+
 
 class InterlockError(Exception):
     """The request failed; no action ran unless the message says otherwise."""
@@ -83,6 +85,14 @@ class ConfigurationError(BadInput):
     """A configuration file is wrong; nothing starts until it is mended."""
 
     code = "configuration_error"
+
+    def __init__(self, what: str, *, why: str = "", do: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(what, why=why, do=do)
+        self.problems = problems
+        """Everything that is wrong, in order of file and line; empty where the error stands for one thing."""
+
+    def __str__(self) -> str:
+        return "\n\n".join([f"{self.what}.", *map(str, self.problems)]) if self.problems else super().__str__()
 
 
 class CallIdReused(BadInput):
