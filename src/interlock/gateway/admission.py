@@ -95,15 +95,16 @@ class Admitter:
         policies = release.policies(call.agent)
         if proposal.faults or contract is None:
             return combine(proposal.faults, {"agent": policies.agent.version}), None
-        provenance = None
+        provenance, refused_writes = None, 0
         if contract.kind is Kind.WRITE:
-            provenance = self.evidence.label(tx, call, contract, release.catalogue.contracts.get)
+            provenance, refused_writes = self.evidence.label(tx, call, contract, release.catalogue.contracts.get)
         facts = Facts(
             now=now,
             agent=policies.agent,
             contract=contract,
             run=run,
             provenance=provenance,
+            refused_writes=refused_writes,
             brakes=tx.brakes.active(call.key.tenant, now),
             grant=grant,
             breaker_open=self.breakers.is_open(contract.name, now),

@@ -5,9 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from interlock.domain.calls import CallRecord, ToolCall
+from interlock.domain.calls import CallRecord, CallStatus, ToolCall
 from interlock.domain.canonical import canonical_json
-from interlock.domain.contracts import ToolContract
+from interlock.domain.contracts import Kind, ToolContract
 from interlock.domain.ids import RunId, TenantId, ToolName
 from interlock.domain.provenance import Origin, Provenance, Source
 from interlock.gateway.store import Tx
@@ -23,6 +23,7 @@ ContractOf = Callable[[ToolName], ToolContract | None]
 class _Indexed:
     evidence: Evidence = field(default_factory=Evidence)
     seq: int = 0
+    refused_writes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -35,14 +36,18 @@ class EvidenceCache:
         self._runs: OrderedDict[tuple[TenantId, RunId], _Indexed] = OrderedDict()
         self._lock = threading.Lock()
 
-    def label(self, tx: Tx, call: ToolCall, contract: ToolContract, contract_of: ContractOf) -> Provenance:
-        """Return where the values of `call` were seen in its run, up to what `tx` can see."""
+    def label(self, tx: Tx, call: ToolCall, contract: ToolContract, contract_of: ContractOf) -> tuple[Provenance, int]:
+        """Return where the values of `call` were seen in its run, up to what `tx` can see, and how many writes of the run
+        their tools have refused.
+        """
         entry = self._entry(call.key.tenant, call.key.run)
         with entry.lock:
             for row, record in tx.evidence.since(call.key.tenant, call.key.run, entry.seq):
                 entry.evidence.add(source_of(row, record, contract_of))
                 entry.seq = row.seq
-            return trace(call.arguments, contract.roles, entry.evidence, asked_by=contract.asked_by)
+                entry.refused_writes += record is not None and _refused_write(record, contract_of)
+            provenance = trace(call.arguments, contract.roles, entry.evidence, asked_by=contract.asked_by)
+            return provenance, entry.refused_writes
 
     def forget(self) -> None:
         """Drop everything: after a failed commit, what was read inside it may never have happened."""
@@ -59,6 +64,11 @@ class EvidenceCache:
             else:
                 self._runs.move_to_end((tenant, run))
             return entry
+
+
+def _refused_write(record: CallRecord, contract_of: ContractOf) -> bool:
+    contract = contract_of(record.call.tool)
+    return record.status is CallStatus.FAILED and contract is not None and contract.kind is Kind.WRITE
 
 
 def source_of(row: EvidenceRow, record: CallRecord | None, contract_of: ContractOf) -> Source:

@@ -46,6 +46,11 @@ def _values(call: ToolCall, facts: Facts) -> dict[str, Any]:
             "environment": contract.environment.value,
             "provenance": facts.provenance.verdict.value if facts.provenance else "",
         },
-        "run": {"id": run.id, "age_ms": facts.now - run.opened_at, "labels": dict(run.labels)},
+        "run": {
+            "id": run.id,
+            "age_ms": facts.now - run.opened_at,
+            "labels": dict(run.labels),
+            "refused_writes": facts.refused_writes,
+        },
         "agent": {"id": facts.agent.id, "stage": facts.agent.stage.value},
     }

@@ -22,6 +22,8 @@ class Facts:
     run: Run
     provenance: Provenance | None
     """None when the tool is a read: provenance binds consequences."""
+    refused_writes: int = 0
+    """For a write: how many writes of this run their tools have refused so far. The plan has changed since."""
     brakes: tuple[Brake, ...] = ()
     grant: Approval | None = None
     """The latest approval that was asked for this very call id, whatever its state."""

@@ -24,7 +24,7 @@ FIELDS = {
             "provenance",
         }
     ),
-    "run": frozenset({"id", "age_ms", "labels"}),
+    "run": frozenset({"id", "age_ms", "labels", "refused_writes"}),
     "agent": frozenset({"id", "stage"}),
     "output": frozenset({"content", "is_error", "contains_pii"}),
 }

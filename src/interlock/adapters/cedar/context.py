@@ -23,7 +23,7 @@ SUBJECTS: Mapping[str, Shape] = {
         None,
         (*((name, _TEXT, True) for name in _TEXTS), ("tier", _WHOLE, True), ("dry_run", _FLAG, True)),
     ),
-    "run": Shape(Kind.RECORD, None, (("id", _TEXT, True), ("age_ms", _WHOLE, True))),
+    "run": Shape(Kind.RECORD, None, (("id", _TEXT, True), ("age_ms", _WHOLE, True), ("refused_writes", _WHOLE, True))),
     "agent": Shape(Kind.RECORD, None, (("id", _TEXT, True), ("stage", _TEXT, True))),
     "output": Shape(Kind.RECORD, None, (("contains_pii", _FLAG, True), ("is_error", _FLAG, True))),
 }
