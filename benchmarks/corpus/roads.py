@@ -10,7 +10,7 @@ import aiohttp
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import RequestParamsMeta
+from mcp_types import CallToolResult, RequestParamsMeta, TextContent
 
 from benchmarks.corpus.records import Json, Record, RecordedCall
 
@@ -95,6 +95,7 @@ class Keys:
     """Different people, for calls that need more than one."""
 
 
+_OURS = "interlock.dev/"
 _STATUSES = {
     "succeeded": Status.EXECUTED,
     "failed": Status.EXECUTED,
@@ -158,15 +159,15 @@ class _GatedWay:
         await self.road.rest("POST", f"/api/v1/runs/{self.run}/instructions", self.road.keys.opener, {"text": text})
 
     async def propose(self, call: RecordedCall) -> Told:
-        await self.tools.call_tool(
-            call.tool, call.arguments, meta=cast("RequestParamsMeta", {"interlock.dev/call-id": call.id})
-        )
-        # What the agent was told over MCP is text for a model; the journal has the same in one word.
-        record = await self.road.rest("GET", f"/v1/tool-calls/{self.run}/{call.id}", self.road.keys.opener)
+        meta = cast("RequestParamsMeta", {f"{_OURS}call-id": call.id})
+        result = await self.tools.call_tool(call.tool, call.arguments, meta=meta)
+        status = (result.meta or {}).get(f"{_OURS}status")
+        if status is None and result.is_error:
+            return Told(Status.STOPPED, _text(result))  # refused before there was a call to record
         try:
-            return Told(_STATUSES[record["status"]], _why(record))
+            return Told(_STATUSES[str(status)], _text(result))
         except KeyError as error:
-            raise RoadFailed(f"{call.tool} has an unknown status: {record}") from error
+            raise RoadFailed(f"{call.tool} has an unknown status {status!r}: {_text(result)}") from error
 
     async def answer(self, call: RecordedCall, *, approve: bool) -> None:
         verb, reason = (
@@ -187,6 +188,5 @@ class _GatedWay:
         raise RoadFailed(f"{call.tool} is pending and no approval is open for it.")
 
 
-def _why(record: dict[str, Any]) -> str:
-    reasons = (record.get("decision") or {}).get("reasons") or ()
-    return "; ".join(reason if isinstance(reason, str) else str(reason.get("text", reason)) for reason in reasons)
+def _text(result: CallToolResult) -> str:
+    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))

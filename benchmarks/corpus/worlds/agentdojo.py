@@ -45,7 +45,10 @@ class AgentDojo:
             return ()
         wanted = self._injection.ground_truth(self._before.model_copy(deep=True))
         own = self._task.ground_truth(self._before.model_copy(deep=True))
-        return tuple(_attacker_call(call, self._injection.GOAL, own) for call in wanted)
+        mine = [(call.function, call.args) for call in own]
+        return tuple(
+            _attacker_call(call, self._injection.GOAL, own) for call in wanted if (call.function, call.args) not in mine
+        )
 
     def call(self, tool: str, arguments: dict[str, Any], recorded: RecordedCall) -> Reply:
         self._trace.append(FunctionCall(function=tool, args=arguments, id=recorded.id))
