@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,29 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["memory", *DATABASES])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty store."""
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty store of each kind."""
     match request.param:
         case "memory":
-            opened: Store = MemoryStore()
+            return "memory"
         case "sqlite":
-            opened = await open_store(f"sqlite:///{tmp_path / 'store.db'}")
+            return f"sqlite:///{tmp_path / 'store.db'}"
         case _:
-            opened = await open_store(request.getfixturevalue("postgres_dsn"))
+            return str(request.getfixturevalue("postgres_dsn"))
+
+
+@pytest.fixture
+async def store(address: str) -> AsyncIterator[Store]:
+    """An empty store."""
+    opened = MemoryStore() if address == "memory" else await open_store(address)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+def desk(address: str) -> Iterator[tuple[asyncio.Runner, Store]]:
+    """An empty store and the loop to use it in, for tests that Hypothesis drives."""
+    with asyncio.Runner() as runner:
+        opened = MemoryStore() if address == "memory" else runner.run(open_store(address))
+        yield runner, opened
+        runner.run(opened.close())
