@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import anyio
 import mcp_types as types
@@ -23,7 +24,7 @@ from interlock.gateway.ports import Invocation
 Handler = Callable[[JsonObject, Json], Awaitable[types.CallToolResult]]
 NUMBERS = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "required": ["a", "b"]}
 SUM = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
-ANYTHING: JsonObject = {"type": "object"}
+ANYTHING: dict[str, Json] = {"type": "object"}
 
 
 class Bench:
@@ -42,7 +43,7 @@ class Bench:
         ]
         self.page = 2
 
-    def server(self) -> Server:
+    def server(self) -> Server[Any]:
         return Server("bench", version="1", on_list_tools=self._list, on_call_tool=self._call)
 
     def app(self, *, json_response: bool = False, stateless: bool = False, old: bool = False) -> ASGIApp:

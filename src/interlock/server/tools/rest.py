@@ -12,8 +12,8 @@ from interlock.domain.ids import CallId, RunId, ToolName, checked_id
 from interlock.gateway.requests import CallRequest, answer_of
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, PROBLEM, send_bytes
-from interlock.server.tools.outcomes import resource
 from interlock.server.tools.meta import NOTHING
+from interlock.server.tools.outcomes import resource
 from interlock.server.tools.ports import Gate, Runs
 from interlock.server.tools.runs import RunFinder
 from interlock.tools.proposals import Proposal, read_proposal, settle_approval
