@@ -322,7 +322,7 @@ def _arguments_are_tidied_up() -> Any:
     sound = Executor._attempt
 
     async def broken(self: Executor, call: Any, contract: Any, key: str) -> RawAnswer:
-        arguments = {**call.arguments, "body": "tidied"} if "body" in call.arguments else call.arguments
+        arguments = {**call.arguments, "text": "tidied"} if "text" in call.arguments else call.arguments
         return await sound(self, replace(call, arguments=arguments), contract, key)
 
     return defect(Executor, "_attempt", broken)
