@@ -1,7 +1,9 @@
 """What to assume of a tool that nobody has reviewed: always the side on which less can go wrong."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from interlock.domain.canonical import JsonObject
 from interlock.domain.contracts import Idempotency, Kind, Tier
 from interlock.tools.offers import Offer
 
@@ -28,9 +30,15 @@ def guess(offer: Offer, kind: Kind | None = None) -> Guess:
     actual = kind if kind is not None else Kind.READ if offer.method in _READS else Kind.WRITE
     if actual is Kind.READ:
         return Guess(actual, Tier.READ_ONLY, Idempotency.NATURAL)
-    destroys = offer.method == "DELETE" or offer.hints.get("destructiveHint") is True
+    destroys = offer.method == "DELETE" or _destructive(offer.hints)
     return Guess(
         actual,
         Tier.IRREVERSIBLE if destroys else Tier.HIGH_IMPACT,
         Idempotency.NATURAL if offer.method in _REPEATABLE else Idempotency.NONE,
     )
+
+
+def _destructive(hints: JsonObject) -> bool:
+    annotations = hints.get("annotations")
+    stated = annotations if isinstance(annotations, Mapping) else hints
+    return stated.get("destructiveHint") is True

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from interlock.domain.contracts import Constraint, Idempotency, Kind, Tier, ToolContract
-from interlock.domain.errors import ConfigurationError
+from interlock.domain.errors import BadInput, ConfigurationError
 from interlock.domain.ids import ToolName, checked_id
 from interlock.domain.overlays import Overlay
 from interlock.domain.schema_paths import property_names, speaks_of
@@ -29,7 +29,7 @@ def lay(offer: Offer, overlay: Overlay | None, digests: Digests) -> ToolContract
     _refuse_unknown_arguments(said, offer)
     guessed = guess(offer, said.kind)
     bare = ToolContract(
-        name=said.rename or ToolName(checked_id(offer.name, "tool's name")),
+        name=_name(said, offer),
         description=said.description if said.description is not None else offer.description,
         input_schema=effective_schema(offer.input_schema, _hidden(said)),
         output_schema=offer.output_schema,
@@ -84,6 +84,13 @@ def _mismatch(overlay: Overlay, offers: tuple[Offer, ...], count: int) -> Config
         f"{overlay.source}: no connection offers the tool '{overlay.tool}'",
         do=f"Did you mean '{close}'?" if close else "Remove the entry, or add the connection",
     )
+
+
+def _name(said: Overlay, offer: Offer) -> ToolName:
+    try:
+        return ToolName(checked_id(said.rename or offer.name, "tool's name"))
+    except BadInput as error:
+        raise ConfigurationError(f"{_where(said, offer)}: {error.what}", do=error.do) from None
 
 
 def _merge(code: Overlay, file: Overlay) -> Overlay:
@@ -147,10 +154,10 @@ def _refuse_unknown_arguments(said: Overlay, offer: Offer) -> None:
         pointers += [said.amount.currency[1:]] if said.amount.currency.startswith("@") else []
     pointers += [said.recipients] if said.recipients else []
     pointers += [f"/{_hidden(said)}"] if _hidden(said) else []
-    for pointer in pointers:
-        if pointer and not speaks_of(offer.input_schema, pointer):
+    for pointer in filter(None, pointers):
+        if not pointer.startswith("/") or not speaks_of(offer.input_schema, pointer):
             names = property_names(offer.input_schema)
-            close = nearest(pointer.split("/")[1] if "/" in pointer else pointer, names)
+            close = nearest(pointer.removeprefix("/").partition("/")[0], names)
             raise ConfigurationError(
                 f"{_where(said, offer)}: the tool has no argument at '{pointer}'",
                 why=f"its arguments are {', '.join(names) or 'none'}"[:500],

@@ -71,8 +71,6 @@ def diff(before: JsonObject, after: JsonObject, digests: Digests) -> tuple[Chang
 
     Characters that cannot be seen are spelled out, so that words hidden from the reviewer are not hidden from the diff.
     """
-    if before == after:
-        return ()
     compacted = any(
         isinstance(inner, str) for key in ("input", "output") for inner in _definitions(before, key).values()
     )
@@ -81,7 +79,7 @@ def diff(before: JsonObject, after: JsonObject, digests: Digests) -> tuple[Chang
 
 
 def _differences(path: tuple[str, ...], before: Json, after: Json) -> Iterator[Change]:
-    if before == after and type(before) is type(after):
+    if before is after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in dict.fromkeys((*before, *after)):
@@ -91,7 +89,8 @@ def _differences(path: tuple[str, ...], before: Json, after: Json) -> Iterator[C
                 yield Change(build((*path, key)), _shown(before[key]), None)
             else:
                 yield from _differences((*path, key), before[key], after[key])
-    else:
+    elif json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):
+        # Compared as text: in Python 1 == True, in JSON it is not.
         yield Change(build(path), _shown(before), _shown(after))
 
 

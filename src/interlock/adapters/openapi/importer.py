@@ -29,11 +29,14 @@ class Import:
     """A sentence for each operation that was left out."""
 
 
-def offers_of(document: Document, connection: str, include: tuple[str, ...] = ()) -> Import:
+def offers_of(
+    document: Document, connection: str, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
+) -> Import:
     """Return an offer for each operation of `document`, called by its operationId or else by method and path.
 
-    `include` names the operations wanted, `*` standing for any characters; empty means all. Raises ConfigurationError
-    for an entry of `include` that names no operation; an operation that cannot be read is left out and named.
+    `include` names the operations wanted and `exclude` those not wanted, `*` standing for any characters; an empty
+    `include` means all. Raises ConfigurationError for an entry of either that names no operation; an operation that
+    cannot be read is left out and named.
     """
     requests = Definitions(document, Direction.REQUEST)
     responses = Definitions(document, Direction.RESPONSE)
@@ -41,14 +44,16 @@ def offers_of(document: Document, connection: str, include: tuple[str, ...] = ()
     problems: list[str] = []
     operations = tuple(_operations(document))
     names = _names([(method, path, operation) for method, path, _, operation in operations])
-    _refuse_unknown(include, names, document.source)
+    _refuse_unknown((*include, *exclude), names, document.source)
     for (method, path, item, operation), name in zip(operations, names, strict=True):
-        if include and not any(fnmatch.fnmatchcase(name, wanted) for wanted in include):
+        if (include and not _named(name, include)) or _named(name, exclude):
             continue
         try:
             offers.append(_offer(document, connection, name, method, path, item, operation, requests, responses))
         except ConfigurationError as error:
             problems.append(f"{document.source}: {method.upper()} {path} is left out: {error}")
+        except (AttributeError, KeyError, TypeError, ValueError):
+            problems.append(f"{document.source}: {method.upper()} {path} is left out: it breaks the rules of OpenAPI.")
     return Import(tuple(offers), tuple(problems))
 
 
@@ -176,9 +181,13 @@ def _names(operations: list[tuple[str, str, JsonObject]]) -> list[str]:
     return names
 
 
-def _refuse_unknown(include: tuple[str, ...], names: list[str], source: str) -> None:
-    for wanted in include:
-        if not fnmatch.filter(names, wanted):
+def _named(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _refuse_unknown(patterns: tuple[str, ...], names: list[str], source: str) -> None:
+    for wanted in patterns:
+        if not any(fnmatch.fnmatchcase(name, wanted) for name in names):
             close = nearest(wanted, names)
             raise ConfigurationError(
                 f"{source}: no operation is called '{wanted}'",
