@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from benchmarks.corpus.records import Group
 
@@ -54,15 +54,21 @@ def find(config: Path, group: Group) -> SuiteConfiguration:
 def _identity(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
-    content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or not isinstance(content.get("identity"), dict):
+    identity = _mapping(file).get("identity")
+    if not isinstance(identity, dict):
         raise BadConfiguration(f"{file} does not hold a mapping `identity:`.")
-    identity: dict[str, Any] = content["identity"]
     return identity
 
 
 def _agent(folder: Path) -> str:
     for file in sorted((folder / "agents").glob("*.yaml")):
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return str(content.get("agent") or file.stem) if isinstance(content, dict) else file.stem
+        said = _mapping(file).get("agent")
+        return str(said["name"]) if isinstance(said, dict) and "name" in said else file.stem
     raise BadConfiguration(f"{folder / 'agents'} holds no agent file.")
+
+
+def _mapping(file: Path) -> dict[str, Any]:
+    content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise BadConfiguration(f"{file} does not hold a mapping.")
+    return content
