@@ -251,6 +251,13 @@ def singled_out(record: Record, index: Index) -> bool:
 
 
 def _named(record: Record, index: Index) -> int:
+    if record.named_at != index.version:
+        record.named_at = index.version
+        record.named = _named_now(record, index)
+    return record.named
+
+
+def _named_now(record: Record, index: Index) -> int:
     if len(record.group.records) > MAX_GROUP:
         return 0
     best = 0

@@ -9,7 +9,7 @@ from interlock.provenance import values
 from interlock.provenance.anchors import AMONG, NAMED
 from interlock.provenance.index import Filler, Index, lines_of
 from interlock.provenance.numbers import same_day
-from interlock.provenance.reading import UNSTRUCTURED, read
+from interlock.provenance.reading import Unstructured, read
 from interlock.provenance.roles import leaves_of, role_of
 from interlock.provenance.support import find, is_constant
 
@@ -60,23 +60,26 @@ class Evidence:
         filler = Filler(self.index, source.output, position, name, reached, again=lookup in self.index.asked)
         self.index.asked.add(lookup)
         value = read(source.text)
-        if value is not UNSTRUCTURED and ((isinstance(value, list) and len(value) == 1) or not isinstance(value, list)):
-            filler.fill(value)
-        elif value is not UNSTRUCTURED:
-            filler.reached = min(reached, AMONG) if len(value) <= A_FEW else 0
-            filler.fill(value)
-        elif source.output.record or source.output.prose or source.output.kind is FieldKind.PROSE:
-            # A text that does not have the structure which the contract speaks of may hold anybody's words anywhere.
-            filler.prose(source.text, [], None)
-            filler.delegates.append((source.text, Place(position, "", name)))
+        if isinstance(value, Unstructured):
+            self._fill_text(source, filler)
         else:
-            lines = lines_of(source.text)
-            filler.reached = reached if len(lines) == 1 else min(reached, AMONG) if len(lines) <= A_FEW else 0
-            filler.fill(lines)
+            filler.reached = _shared(reached, len(value) if isinstance(value, list) else 1)
+            filler.fill(value)
         if named:
             for text, place in filler.delegates:
                 self.index.delegated.add(text, place)
         self.index.version += bool(source.output.own)
+
+    @staticmethod
+    def _fill_text(source: Source, filler: Filler) -> None:
+        output = source.output
+        if output.record or output.prose or output.kind is FieldKind.PROSE:
+            # A text without the structure which the contract speaks of may hold anybody's words anywhere.
+            filler.prose(source.text, [])
+            return
+        lines = lines_of(source.text)
+        filler.reached = _shared(filler.reached, len(lines))
+        filler.fill(lines)
 
     def _reached(self, source: Source) -> tuple[int, bool]:
         """How well the user's words led to this look-up, and whether the user named the very document.
@@ -115,3 +118,10 @@ class Evidence:
     def add_result(self, tool: str, arguments: JsonObject, text: str) -> None:
         """Append the result of a tool about which no contract says anything: all of it counts as anybody's words."""
         self.add(Source(Origin.TOOL, text, tool, arguments))
+
+
+def _shared(reached: int, records: int) -> int:
+    """How well a look-up leads to each of the records that it answers with."""
+    if records <= 1:
+        return reached
+    return min(reached, AMONG) if records <= A_FEW else 0

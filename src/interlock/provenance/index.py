@@ -13,7 +13,7 @@ MAX_TRUSTED = 1 << 18
 """Characters of one trusted text that are indexed; what lies behind supports nothing."""
 MAX_FIELDS = 50_000
 """Fields of one result that are indexed as records; what lies behind supports nothing."""
-MAX_UNTRUSTED = 1 << 22
+MAX_UNTRUSTED = 1 << 20
 """Characters of untrusted text that are indexed one by one; behind that, every value counts as named there."""
 MAX_DEPTH = 32
 
@@ -26,6 +26,8 @@ class Words:
     """What people who are trusted have written: the user, or the system instruction."""
 
     atoms: dict[str, Place] = field(default_factory=dict)
+    numbers: dict[str, Place] = field(default_factory=dict)
+    """Accounts and the like, without their spacing."""
     phrases: list[tuple[str, Place]] = field(default_factory=list)
     raw: list[tuple[str, Place]] = field(default_factory=list)
     looks: dict[str, str] = field(default_factory=dict)
@@ -41,9 +43,9 @@ class Words:
             self.atoms.setdefault(atom, place)
             self.looks.setdefault(values.skeleton(atom), atom)
             if number := values.compact(atom):
-                self.atoms.setdefault(number, place)
+                self.numbers.setdefault(number, place)
         for number in values.spaced_numbers(low):
-            self.atoms.setdefault(number, place)
+            self.numbers.setdefault(number, place)
         self.phrases.append((values.phrase(low), place))
         self.raw.append((text, place))
         for units, spelling in numbers.amounts(text).items():
@@ -54,8 +56,8 @@ class Words:
     def atom(self, key: str) -> Place | None:
         """Where an address, id, link or number stands by itself."""
         found = self.atoms.get(key)
-        if found is None and (number := values.compact(key)):
-            found = self.atoms.get(number)
+        if found is None and self.numbers and (number := values.compact(key)):
+            found = self.numbers.get(number)
         return found
 
     def says(self, words: str) -> Place | None:
@@ -92,6 +94,8 @@ class Record:
     children: "list[Record]" = field(default_factory=list)
     level: int = 0
     level_at: int = -1
+    named: int = 0
+    named_at: int = -1
 
 
 @dataclass(slots=True, eq=False)
@@ -141,12 +145,13 @@ class Index:
             return
         seen = self.untrusted
         low = values.plain(values.unmasked(text[:room]))
-        for chunk in values.chunks(low):
+        for chunk in dict.fromkeys(values.chunks(low)):
             looks = values.skeleton(chunk)
             if looks not in seen:
                 seen[looks] = place
-                for word in values.words(chunk):
-                    seen.setdefault(values.skeleton(word), place)
+                if not looks.isalnum():
+                    for word in values.words(looks):
+                        seen.setdefault(word, place)
         for number in values.spaced_numbers(low):
             seen.setdefault(values.skeleton(number), place)
 
@@ -225,7 +230,7 @@ class Filler:
 
     def inner(self, record: Record, value: Json, path: list[str], name: str) -> None:
         if len(path) > MAX_DEPTH:
-            self.prose(str(value), path, record)
+            self.prose(str(value), path)
         elif isinstance(value, dict):
             self.item(value, path, Group(), record)
         elif isinstance(value, list):
@@ -247,7 +252,7 @@ class Filler:
             return
         self.count += 1
         if self.kind(path) is FieldKind.PROSE and not record.own:
-            self.prose(str(value), path, record)
+            self.prose(str(value), path)
             return
         if self.count > MAX_FIELDS:
             return
@@ -268,11 +273,10 @@ class Filler:
         if self.output.own:
             self.index.identity.add(text, place)
 
-    def prose(self, text: str, path: list[str], record: Record | None) -> None:
+    def prose(self, text: str, path: list[str]) -> None:
         place = self.place(path)
         self.index.add_untrusted(text, place)
-        if record is not None:
-            self.delegates.append((text, place))
+        self.delegates.append((text, place))
 
     def place(self, path: list[str]) -> Place:
         return Place(self.position, "".join(f"/{part}" for part in path), self.name)

@@ -173,7 +173,33 @@ def _guess_name(pointer: str) -> Role:
     return Role.ID
 
 
-@lru_cache(maxsize=8192)
+class Roles:
+    """The roles of one contract's arguments, found once per pointer."""
+
+    def __init__(self, declared: tuple[tuple[str, Role], ...]) -> None:
+        self.declared = declared
+        self.aims = any(role in _TO_WHOM for _, role in declared)
+        """Whether the contract says which argument names a receiver."""
+        self._known: dict[str, tuple[Role, bool]] = {}
+
+    def __getitem__(self, pointer: str) -> tuple[Role, bool]:
+        found = self._known.get(pointer)
+        if found is None:
+            found = role_of(pointer, self.declared)
+            if len(self._known) < MAX_LEAVES:
+                self._known[pointer] = found
+        return found
+
+
+_TO_WHOM = frozenset({Role.RECIPIENT, Role.ACCOUNT})
+
+
+@lru_cache(maxsize=1024)
+def roles_of(declared: tuple[tuple[str, Role], ...]) -> Roles:
+    """Return the roles that one contract declares, ready to be looked up."""
+    return Roles(declared)
+
+
 def role_of(pointer: str, declared: tuple[tuple[str, Role], ...]) -> tuple[Role, bool]:
     """Return the role of the argument at `pointer`, and whether it is guessed. The longest pattern wins."""
     best: tuple[int, Role] | None = None

@@ -1,7 +1,6 @@
 """Find what stands behind one value: the user's words, identity, a record they lead to, arithmetic, or nothing."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from interlock.domain.canonical import Json
 from interlock.domain.provenance import LeafOrigin, Place, Role, Seen
@@ -19,8 +18,7 @@ _ATOMIC = frozenset("@0123456789/:\\")
 _TRUSTED: Final = ((Seen.USER, "user"), (Seen.SYSTEM, "system"), (Seen.IDENTITY, "identity"))
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What stands behind a value. `strength` is 2 when the user's words name it, 1 when it is one of several."""
 
     seen: Seen
@@ -161,7 +159,9 @@ def _find_verbatim(text: str, index: Index) -> Found:
 def _find_text(text: str, index: Index) -> Found:
     if same_day(text, index.user.days):
         return Found(Seen.USER, NAMED, (index.user.phrases and (index.user.phrases[0][1],)) or ())
-    low = values.plain(text[: values.MAX_KEY * 4])
+    if len(text) > values.MAX_KEY:
+        return Found(Seen.COMPOSED)
+    low = values.plain(text)
     spoken = values.phrase(low)
     if len(spoken) > 2:
         for seen, name in _TRUSTED:
@@ -169,14 +169,11 @@ def _find_text(text: str, index: Index) -> Found:
             if (place := words.says(spoken)) is not None:
                 return Found(seen, NAMED, (place,))
     key = values.canonical(low)
-    if len(key) <= values.MAX_KEY:
-        found = _in_records(key, index)
-        if found is not None:
-            return found
-        suspect = index.named_by_untrusted(key)
-        if suspect is not None:
-            return Found(Seen.UNTRUSTED, 0, (), (suspect,))
-    return Found(Seen.COMPOSED)
+    found = _in_records(key, index)
+    if found is not None:
+        return found
+    suspect = index.named_by_untrusted(key)
+    return Found(Seen.UNTRUSTED, 0, (), (suspect,)) if suspect is not None else Found(Seen.COMPOSED)
 
 
 def _find_amount(value: Json, index: Index) -> Found:

@@ -9,7 +9,7 @@ from interlock.provenance import values
 from interlock.provenance.evidence import Evidence
 from interlock.provenance.index import Index
 from interlock.provenance.numbers import derives
-from interlock.provenance.roles import MAX_LEAVES, leaves_of, role_of
+from interlock.provenance.roles import MAX_LEAVES, leaves_of, roles_of
 from interlock.provenance.support import Found, find, leaf_origin, mentioned_amounts
 
 Leaf = tuple[str, Role, Json, Found]
@@ -44,17 +44,17 @@ def trace(
     origins: list[LeafOrigin] = []
     if asked_by:
         origins.append(leaf_origin("", Role.ACTION, None, _asked(asked_by, index), guessed=False))
+    table = roles_of(roles)
     guesses: list[bool] = []
     for count, (pointer, value) in enumerate(leaves_of(arguments)):
-        role, guessed = role_of(pointer, roles)
+        role, guessed = table[pointer]
         if count >= MAX_LEAVES:
             leaves.append((pointer, Role.ID, value, _LEFT_OUT))
             guesses.append(guessed)
             break
         leaves.append((pointer, role, value, find(value, role, pointer, index)))
         guesses.append(guessed)
-    aimed = any(role in _TO_WHOM for _, role in roles)
-    for (pointer, role, value, found), guessed in zip(_judged(leaves, index, aimed=aimed), guesses, strict=True):
+    for (pointer, role, value, found), guessed in zip(_judged(leaves, index, aimed=table.aims), guesses, strict=True):
         origins.append(leaf_origin(pointer, role, value, found, guessed=guessed))
     return Provenance(_verdict(origins, index), tuple(origins))
 

@@ -12,6 +12,8 @@ _ANGLE = re.compile(r"[^<>@]*<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _EDGES = " \t\r\n'\"`<>()[]{}.,;:!?#“”‘’„«»"
 _SCHEMES = ("https://", "http://", "mailto:", "tel:")
 _GAPS = frozenset(" -./\u00a0")
+_WITHOUT_GAPS = dict.fromkeys(map(ord, " -./\u00a0+"))
+_WITHOUT_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 MAX_GROUPS = 9
 # Characters whose canonical composition is an ASCII character: a look-alike must never turn into what it looks like.
 _TREACHEROUS = str.maketrans(dict.fromkeys("\u212a\u037e\u1fef\u2000\u2001", "\ufffd"))
@@ -63,12 +65,10 @@ def key_of(value: str) -> str:
 
 def compact(key: str) -> str:
     """Return an account, card or phone number without its spacing, or an empty text when `key` is no such number."""
-    if len(key) > MAX_KEY or sum(map(str.isdigit, key)) < 4:
+    bare = key.translate(_WITHOUT_GAPS)
+    if len(bare) < 6 or not bare.isalnum() or len(bare) > 64:
         return ""
-    out = [char for char in key if char.isalnum()]
-    if len(out) < 6 or len(out) + sum(char in _GAPS or char == "+" for char in key) != len(key):
-        return ""
-    return "=" + "".join(out)
+    return "=" + bare if len(bare) - len(bare.translate(_WITHOUT_DIGITS)) >= 4 else ""
 
 
 def chunks(text: str) -> list[str]:
@@ -97,6 +97,8 @@ def spaced_numbers(text: str) -> list[str]:
             run.clear()
         run.append(match[0])
         last = match.end()
+        if len(run) == 1:
+            continue
         for start in range(max(0, len(run) - MAX_GROUPS), len(run) - 1):
             candidate = "".join(run[start:])
             if 8 <= len(candidate) <= 40 and sum(map(str.isdigit, candidate)) >= 6:
