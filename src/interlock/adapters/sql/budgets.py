@@ -31,8 +31,9 @@ TAKE = Statement("""
 NOTE_LIMIT = Statement("""
     INSERT INTO budgets (budget, maximum, spent, held) VALUES (:budget, :maximum, 0, 0)
     ON CONFLICT (budget) DO UPDATE SET maximum = excluded.maximum
-    RETURNING spent, held
 """)
+
+STANDS_AT = Statement("SELECT maximum, spent, held FROM budgets WHERE budget = :budget")
 
 UNDO_TAKE = Statement("UPDATE budgets SET held = held - :amount WHERE budget = :budget RETURNING budget")
 
@@ -91,8 +92,9 @@ class SqlBudgets(BudgetLedger):
         return self._overrun(fresh[fits.index(False)])
 
     def _overrun(self, charge: Charge) -> Overrun:
-        row = self._session.one(NOTE_LIMIT, {"budget": charge.budget, "maximum": charge.limit.maximum})
-        spent, held = row or (0, 0)
+        maximum, spent, held = self._session.one(STANDS_AT, {"budget": charge.budget}) or (None, 0, 0)
+        if maximum != charge.limit.maximum:
+            self._session.run(NOTE_LIMIT, {"budget": charge.budget, "maximum": charge.limit.maximum})
         return Overrun(charge.budget, charge.limit, charge.amount, spent, held)
 
     def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
