@@ -9,7 +9,7 @@ from interlock.domain.agents import AgentPolicy, Engine
 from interlock.domain.audit import AuditKind
 from interlock.domain.budgets import Limit
 from interlock.domain.contracts import Tier, ToolContract
-from interlock.domain.errors import ToolUnavailable
+from interlock.domain.errors import ConfigurationError, ToolUnavailable
 from interlock.domain.ids import AgentId, TenantId, ToolName
 from interlock.domain.overlays import Overlay
 from interlock.gateway.ports import Clock
@@ -50,6 +50,8 @@ class Declaration:
     limits: tuple[Limit, ...] = ()
     terms: Mapping[Tier, ApprovalTerms] = field(default_factory=dict)
     proposals: Mapping[AgentId, ProposalSchema] = field(default_factory=dict)
+    mentions: tuple[ToolName, ...] = ()
+    """Every tool that a control names."""
     pins: PinPolicy = PinPolicy.FIRST_USE
     sampling: int = DEFAULT_SAMPLING
 
@@ -101,6 +103,13 @@ class Publisher:
             if assembly.new_pins:
                 known = await self._store.transact(lambda tx: _pin_new(tx, self._declaration.tenant, assembly.new_pins))
                 assembly = self._assemble(offers, known, missing=bool(unreachable))
+            unknown = self._unknown(assembly.catalogue)
+            if unknown and not unreachable:
+                raise ConfigurationError(
+                    f"The configuration names tools that no upstream offers: {', '.join(unknown)}",
+                    why="a control on a tool that does not exist protects nothing",
+                    do="Correct the names; interlock check shows where they stand",
+                )
             self._current = self._published(assembly.catalogue)
             self._problems = (*unreachable, *assembly.problems)
 
@@ -124,6 +133,9 @@ class Publisher:
             names = {offer.name for offer in offers}
             overlays = tuple(one for one in overlays if one.tool in names or one.tool.split("/")[0] in present)
         return assemble(offers, overlays, pins, self._declaration.pins, self._clock.now())
+
+    def _unknown(self, catalogue: Catalogue) -> tuple[str, ...]:
+        return tuple(sorted({str(name) for name in self._declaration.mentions} - catalogue.names))
 
     def _published(self, catalogue: Catalogue) -> Release:
         declared = self._declaration

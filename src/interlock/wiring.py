@@ -1,0 +1,306 @@
+"""Build every object once from configuration: the only module that knows which adapter stands behind a port."""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from interlock.adapters.cel import CelConditions
+from interlock.adapters.clock import SystemClock
+from interlock.adapters.mcp.http import HttpServer
+from interlock.adapters.mcp.stdio import StdioServer
+from interlock.adapters.mcp.watch import Announcer, Watch
+from interlock.adapters.notify import LineNotifier
+from interlock.adapters.openapi.invoker import OpenApiInvoker
+from interlock.adapters.openapi.source import OpenApiSource
+from interlock.adapters.python.invoker import PythonInvoker
+from interlock.adapters.python.source import PythonSource, load_module, tools_of
+from interlock.adapters.secrets.resolver import SecretResolver
+from interlock.adapters.sql import open_store
+from interlock.config import Connection, Deployment, McpHttp, McpStdio, OpenApi, PythonTools, load_deployment, store_url
+from interlock.domain.agents import Engine
+from interlock.domain.contracts import Environment, Tier, ToolContract
+from interlock.domain.errors import ConfigurationError, InterlockError
+from interlock.domain.ids import ToolName, new_id
+from interlock.domain.overlays import Overlay
+from interlock.gateway.access_desk import AccessDesk
+from interlock.gateway.admission import Admitter
+from interlock.gateway.approval_desk import ApprovalDesk
+from interlock.gateway.brake_desk import BrakeDesk
+from interlock.gateway.breaker import Breakers
+from interlock.gateway.contract_desk import ContractDesk
+from interlock.gateway.desks import Desks
+from interlock.gateway.evidence import EvidenceCache
+from interlock.gateway.execution import Executor
+from interlock.gateway.ports import Clock, Notifier, Secrets, ToolInvoker
+from interlock.gateway.publisher import Declaration, OfferSource, Publisher
+from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.release import ApprovalTerms
+from interlock.gateway.run_desk import RunDesk
+from interlock.gateway.store import Store
+from interlock.gateway.tool_call import ToolGate
+from interlock.policy.ports import ConditionEngine, PolicyEngine
+from interlock.tools.offers import Offer
+from interlock.tools.pins import PinPolicy
+from interlock.tools.proposals import ProposalSchema
+from interlock.tools.schemas import CompiledSchemas
+
+_BEAT_S = 1.0
+"""How often a process says that it is alive and looks at the clocks of approvals."""
+_REFRESH_S = 300.0
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Interlock:
+    """A deployment, built: its use cases, and what keeps them alive."""
+
+    deployment: Deployment
+    desks: Desks
+    owner: str
+    """This process, as the journal knows it."""
+    watch: Watch
+    announcers: tuple[Announcer, ...]
+
+    @asynccontextmanager
+    async def alive(self) -> AsyncIterator[None]:
+        """Beat, mind the clocks of approvals, follow the upstreams; in the end, wait for the calls under way."""
+        desks = self.desks
+        await desks.runs.sweep(self.owner)
+        tasks = [
+            asyncio.create_task(_every(_BEAT_S, lambda: desks.runs.sweep(self.owner))),
+            asyncio.create_task(_every(_BEAT_S, desks.approvals.sweep)),
+            asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
+        ]
+        try:
+            yield
+        finally:
+            await desks.gate.finish()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_interlock(
+    path: Path,
+    *,
+    discover: bool = True,
+    environ: Mapping[str, str] | None = None,
+    notifier: Notifier | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Interlock]:
+    """Yield the deployment at `path` (interlock.yaml or its folder), built; close everything afterwards.
+
+    With `discover` every upstream is asked what it offers; without, there is no release, and only what needs none works.
+    Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
+    """
+    deployment = load_deployment(path)
+    variables = os.environ if environ is None else environ
+    async with contextlib.AsyncExitStack() as stack:
+        store = await open_store(store_url(deployment, variables))
+        stack.push_async_callback(store.close)
+        secrets = SecretResolver(variables, deployment.folder)
+        watch = Watch(_REFRESH_S)
+        upstreams = []
+        for connection in deployment.connections:
+            upstream = await _connect(connection, deployment, secrets, watch.nudge)
+            stack.push_async_callback(upstream.close)
+            upstreams.append(upstream)
+        built = _build(
+            deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), clock or SystemClock()
+        )
+        if discover:
+            await built.desks.publisher.refresh()
+        yield built
+
+
+@dataclass(frozen=True, slots=True)
+class _Upstream:
+    source: OfferSource
+    invoker: ToolInvoker
+    announcer: Announcer | None
+    close: Callable[[], Awaitable[None]]
+
+
+def _build(
+    deployment: Deployment,
+    store: Store,
+    secrets: Secrets,
+    upstreams: tuple[_Upstream, ...],
+    watch: Watch,
+    notifier: Notifier,
+    clock: Clock,
+) -> Interlock:
+    owner, breakers = new_id("gw"), Breakers()
+    publisher = Publisher(
+        store,
+        tuple(one.source for one in upstreams),
+        _declared(deployment),
+        _languages(deployment),
+        lambda contracts: _engines(deployment, contracts),
+        clock,
+    )
+    executor = Executor({one.source.name: one.invoker for one in upstreams}, secrets, clock, breakers)
+    admitter = Admitter(owner, EvidenceCache(), breakers)
+    gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier)
+    desks = Desks(
+        tenant=deployment.tenant,
+        gate=gate,
+        runs=RunDesk(store, publisher.current, clock),
+        approvals=ApprovalDesk(store, clock, notifier),
+        brakes=BrakeDesk(store, clock),
+        access=AccessDesk(store, clock),
+        contracts=ContractDesk(store, publisher.current, publisher.refresh, clock),
+        records=RecordDesk(store, clock),
+        publisher=publisher,
+    )
+    announcers = tuple(one.announcer for one in upstreams if one.announcer is not None)
+    return Interlock(deployment, desks, owner, watch, announcers)
+
+
+async def _connect(
+    connection: Connection, deployment: Deployment, secrets: Secrets, on_change: Callable[[], None]
+) -> _Upstream:
+    """Return the upstream of one connection; nothing is sent yet."""
+    environment = connection.environment or deployment.environment
+    match connection:
+        case McpHttp():
+            http = HttpServer(connection.name, connection.url, secrets, connection.credential, on_change=on_change)
+            return _Upstream(_Placed(http, environment), http, http, http.close)
+        case McpStdio():
+            child = {name: await secrets.resolve(reference) for name, reference in connection.secrets.items()}
+            # The configuration was refused unless this argv stands in `allow_stdio`, word for word.
+            stdio = StdioServer(
+                connection.name,
+                connection.argv,
+                allowed=frozenset({connection.argv}),
+                environment=child,
+                on_change=on_change,
+            )
+            return _Upstream(_Placed(stdio, environment), stdio, stdio, stdio.close)
+        case OpenApi():
+            source = OpenApiSource(
+                connection.name, connection.document, include=connection.include or (), exclude=connection.exclude
+            )
+            how = f"{connection.auth.value}:{connection.auth_name}" if connection.auth_name else connection.auth.value
+            api = OpenApiInvoker(
+                connection.name, connection.base_url, auth=how if connection.credential else "", private=True
+            )
+            return _Upstream(_Placed(source, environment, connection.credential), api, None, api.close)
+        case PythonTools():
+            tools = tools_of(_module(connection, deployment))
+            functions = PythonInvoker(tools)
+            return _Upstream(
+                _Placed(PythonSource(connection.name, tools), environment), functions, None, functions.close
+            )
+
+
+def _module(connection: PythonTools, deployment: Deployment) -> ModuleType:
+    # The deployment's own folder may hold the module, as it may hold every other file that it names.
+    folder = str(deployment.folder.resolve())
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return load_module(connection.module, connection.name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed(OfferSource):
+    """An upstream whose offers carry what its connection says of all of them."""
+
+    source: OfferSource
+    environment: Environment
+    credential: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    async def offers(self) -> tuple[Offer, ...]:
+        return tuple(self._placed(offer) for offer in await self.source.offers())
+
+    def _placed(self, offer: Offer) -> Offer:
+        said = offer.declared or Overlay(offer.name)
+        placed = replace(
+            said,
+            environment=said.environment or self.environment,
+            credential=said.credential or self.credential,
+        )
+        return replace(offer, declared=placed)
+
+
+def _declared(deployment: Deployment) -> Declaration:
+    agents = tuple(deployment.agents.values())
+    return Declaration(
+        tenant=deployment.tenant,
+        agents=agents,
+        overlays=deployment.overlays,
+        limits=deployment.limits,
+        terms={
+            tier: ApprovalTerms(clock.sla_ms, clock.expires_ms, clock.escalate_to)
+            for tier, clock in deployment.approvals.items()
+        },
+        proposals={agent.id: ProposalSchema(agent.proposals, str(agent.id)) for agent in agents if agent.proposals},
+        pins=PinPolicy(deployment.pins.value),
+        sampling=deployment.sampling[Tier.REVERSIBLE],
+        mentions=tuple(mention.name for mention in deployment.mentions),
+    )
+
+
+def _languages(deployment: Deployment) -> Mapping[Engine, ConditionEngine]:
+    """Return the condition languages that the agents use; one that is not installed is refused by name."""
+    used = {rule.engine for agent in deployment.agents.values() for rule in agent.rules}
+    languages: dict[Engine, ConditionEngine] = {Engine.CEL: CelConditions()}
+    if Engine.OPA in used:
+        languages[Engine.OPA] = _extra("rego").RegoConditions()
+    if Engine.CEDAR in used:
+        languages[Engine.CEDAR] = _extra("cedar").CedarConditions()
+    return languages
+
+
+def _engines(deployment: Deployment, contracts: Mapping[ToolName, ToolContract]) -> tuple[PolicyEngine, ...]:
+    """Return the deployment's policy files, published against `contracts`."""
+    engines: list[PolicyEngine] = []
+    if deployment.cedar:
+        engines.append(_extra("cedar").CedarPolicies(_texts(deployment.cedar, "*.cedar"), contracts))
+    if deployment.rego:
+        engines.append(_extra("rego").RegoPolicies(_texts(deployment.rego, "*.rego")))
+    return tuple(engines)
+
+
+def _texts(paths: tuple[Path, ...], pattern: str) -> dict[str, str]:
+    files = [file for path in paths for file in (sorted(path.rglob(pattern)) if path.is_dir() else [path])]
+    try:
+        return {str(file): file.read_text("utf-8") for file in files}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            "A policy file cannot be read", why=type(error).__name__, do="Check policies"
+        ) from None
+
+
+def _extra(name: str) -> Any:  # noqa: ANN401 - a module whose library is optional
+    try:
+        return importlib.import_module(f"interlock.adapters.{name}")
+    except ImportError:
+        raise ConfigurationError(
+            f"The policies need the extra '{name}', which is not installed",
+            do=f"pip install 'interlock[{name}]'; in a checkout: make setup EXTRAS=all",
+        ) from None
+
+
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    """Do `work` again and again. A store that is away for a while is not the end of it."""
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except InterlockError as error:
+            _LOG.warning("%s", error)
