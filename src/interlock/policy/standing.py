@@ -17,7 +17,7 @@ def run_is_open(call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
         return (deny("run.identity", "The call names another run than the one it was opened for.", "not_allowed"),)
     if run.state is not RunState.OPEN:
         return (deny("run.open", f"The run is {run.state.value}; open a new run.", "run_closed"),)
-    if run.deadline is not None and facts.now >= run.deadline:
+    if run.deadline is not None and not facts.now < run.deadline:
         return (deny("run.deadline", f"The run's time ended at {instant(run.deadline)}.", "run_closed"),)
     return ()
 
@@ -77,7 +77,7 @@ def tool_is_up(call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
 
 def nobody_said_no(_call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
     """Deny a call that a person has already refused."""
-    if facts.grant is None or facts.grant.state != ApprovalState.DENIED:
+    if facts.grant is None or ApprovalState(facts.grant.state) is not ApprovalState.DENIED:
         return ()
     return (deny("approval.denied", "A person refused this call.", "approval_denied"),)
 
