@@ -106,7 +106,9 @@ def shop_offers() -> tuple[Offer, ...]:
     text, number = {"type": "string"}, {"type": "number"}
     return (
         _offer("orders.read", {"order_id": text}),
-        _offer("payments.refund", {"charge_id": text, "amount_usd": number, "reason": text}, ("charge_id", "amount_usd")),
+        _offer(
+            "payments.refund", {"charge_id": text, "amount_usd": number, "reason": text}, ("charge_id", "amount_usd")
+        ),
         _offer("notes.add", {"text": text}),
         _offer("accounts.delete", {"account_id": text}),
         _offer("mail.send", {"to": {"type": "array", "items": text}, "body": text}),

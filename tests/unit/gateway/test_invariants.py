@@ -4,7 +4,7 @@ defects, one for each, are caught by the very same test.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from interlock.adapters.memory import MemoryStore
 from interlock.adapters.memory.audit import MemoryAudit
 from interlock.adapters.memory.budgets import MemoryBudgets
-from interlock.adapters.memory.controls import MemoryBrakes
 from interlock.adapters.memory.runs import MemoryCalls
 from interlock.domain.approvals import ApprovalState, Verdict
 from interlock.domain.brakes import BrakeTarget
@@ -92,9 +91,7 @@ class Road(RuleBasedStateMachine):
         self.generation += 1
         opened = getattr(self, "kit", None)
         self.kit = self.runner.run(
-            a_kit(
-                self.policy, store=self.shop.store, shop=self.shop, owner=f"gw-{self.generation}", clock=self.clock
-            )
+            a_kit(self.policy, store=self.shop.store, shop=self.shop, owner=f"gw-{self.generation}", clock=self.clock)
         )
         if opened is not None:
             self.kit.run = opened.run
@@ -161,18 +158,14 @@ class Road(RuleBasedStateMachine):
 
         self.shop.answers = {}
         self.kit.gate._settle = die  # type: ignore[method-assign,assignment]
-        try:
+        with suppress(Died):
             self._quietly(self.kit.call(proposal[0], call, **proposal[1]))
-        except Died:
-            pass
         self.clock.time += admission.ALIVE_MS + 1
         self.start()
 
     def _quietly(self, work: Any) -> None:
-        try:
+        with suppress(InterlockError):
             self.runner.run(work)
-        except InterlockError:
-            pass
 
     @invariant()
     def i1_no_effect_without_a_committed_decision_that_allows_it(self) -> None:
@@ -227,7 +220,9 @@ class Road(RuleBasedStateMachine):
             assert allowed, f"I7: {invocation.contract.name} ran without an audit event that allows it"
 
 
-def run(machine: type[RuleBasedStateMachine], examples: int, steps: int, phases: tuple[Phase, ...] = tuple(Phase)) -> None:
+def run(
+    machine: type[RuleBasedStateMachine], examples: int, steps: int, phases: tuple[Phase, ...] = tuple(Phase)
+) -> None:
     quiet = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     run_state_machine_as_test(
         machine,
@@ -329,13 +324,8 @@ def _arguments_are_tidied_up() -> Any:
 
 
 def _brakes_are_not_seen() -> Any:
-    sound = MemoryBrakes.active
-    return defect(
-        admission, "Facts", lambda **facts: _FACTS(**{**facts, "brakes": () if sound is not None else ()})
-    )
-
-
-_FACTS = admission.Facts
+    sound = admission.Facts
+    return defect(admission, "Facts", lambda **facts: sound(**{**facts, "brakes": ()}))
 
 
 def _the_trail_loses_allowances() -> Any:

@@ -28,7 +28,9 @@ async def test_a_read_goes_straight_through_and_is_recorded() -> None:
     assert answer.status is CallStatus.SUCCEEDED
     assert answer.result is not None
     assert answer.result.content == {"ok": True, "operation": "orders.read"}
-    kinds = [event.kind.value for event in await kit.store.read(lambda tx: tx.audit.search(TENANT, subject=None, limit=9))]
+    kinds = [
+        event.kind.value for event in await kit.store.read(lambda tx: tx.audit.search(TENANT, subject=None, limit=9))
+    ]
     assert kinds[:2] == ["call.settled", "call.decided"]
 
 
@@ -106,18 +108,23 @@ async def test_money_of_a_failed_call_comes_back_and_the_call_is_counted() -> No
     )
     kit = await a_kit(a_policy(limits=limits))
     await kit.open()
-    kit.shop.answers["payments.refund"] = lambda _: RawAnswer(Delivery.ANSWERED, {"error": "no such charge"}, is_error=True)
+    kit.shop.answers["payments.refund"] = lambda _: RawAnswer(
+        Delivery.ANSWERED, {"error": "no such charge"}, is_error=True
+    )
     answer = await kit.call("payments.refund", "c1", charge_id="ch_1", amount_usd=30)
     assert answer.status is CallStatus.FAILED
-    spent = {one.budget.split("|")[1]: (one.spent, one.held) for one in await kit.store.read(lambda tx: tx.budgets.balances(""))}
+    spent = {
+        one.budget.split("|")[1]: (one.spent, one.held)
+        for one in await kit.store.read(lambda tx: tx.budgets.balances(""))
+    }
     assert spent == {"agent:refunds/money": (0, 0), "agent:refunds/calls": (1, 0)}
 
 
 async def test_a_lost_reply_of_a_tool_with_keys_is_asked_again_with_the_same_key() -> None:
     kit = await a_kit()
     await kit.open()
-    replies = iter([kit.shop.then_lose, kit.shop.then_lose])
-    kit.shop.answers["payments.refund"] = lambda one: next(replies, kit.shop.do)(one)
+    replies = [kit.shop.then_lose, kit.shop.then_lose, kit.shop.do]
+    kit.shop.answers["payments.refund"] = lambda one: replies.pop(0)(one)  # noqa: PLW0108 - pops at each call
     answer = await kit.call("payments.refund", "c1", charge_id="ch_1", amount_usd=5)
     assert answer.status is CallStatus.SUCCEEDED
     assert len(kit.shop.invocations) == 3
@@ -277,7 +284,9 @@ async def test_a_dry_run_decides_everything_and_executes_nothing() -> None:
     kit = await a_kit()
     await kit.open()
     request = kit.request("notes.add", "c1", text="hello")
-    answer = await kit.gate.call(type(request)(AGENT, kit.run, request.tool, request.arguments, request.call, dry_run=True))
+    answer = await kit.gate.call(
+        type(request)(AGENT, kit.run, request.tool, request.arguments, request.call, dry_run=True)
+    )
     assert answer.status is CallStatus.SIMULATED
     assert kit.shop.invocations == []
 
