@@ -3,8 +3,9 @@
     python -m benchmarks.reservations [--json] [--seconds N]
 
 One reservation is one durable transaction that holds one unit in each of two budgets. With `reservations` all clients
-share one of them, so that they wait for each other; with `unshared` each client has two of its own. The bare limit is a one-row insert and commit on the database driver itself, on as many
-connections as there are clients. PostgreSQL is measured where INTERLOCK_TEST_POSTGRES_DSN names a server.
+share one of them, so that they wait for each other; with `unshared` each client has two of its own. The bare limit is
+a one-row insert and commit on the database driver itself, on as many connections as there are clients. PostgreSQL is
+measured where INTERLOCK_TEST_POSTGRES_DSN names a server.
 """
 
 from __future__ import annotations
