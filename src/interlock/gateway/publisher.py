@@ -78,11 +78,17 @@ class Publisher:
         self._offers: dict[str, tuple[Offer, ...]] = {}
         self._problems: tuple[str, ...] = ()
         self._current = Release(Catalogue(), {})
+        self._ever_published = False
         self._refreshing = asyncio.Lock()
 
     def current(self) -> Release:
         """Return the release under which the next call is decided."""
         return self._current
+
+    @property
+    def published(self) -> bool:
+        """Whether a release was ever made; before, nothing is declared and every call is refused."""
+        return self._ever_published
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -111,6 +117,7 @@ class Publisher:
                     do="Correct the names; interlock check shows where they stand",
                 )
             self._current = self._published(assembly.catalogue)
+            self._ever_published = True
             self._problems = (*unreachable, *assembly.problems)
 
     async def _ask(self) -> tuple[str, ...]:

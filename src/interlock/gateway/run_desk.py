@@ -99,6 +99,7 @@ class RunDesk:
                 why="whoever can add them decides what is trusted",
                 do="Add them with the key that opened the run",
             )
+        _check_driver(principal)
         if not text.strip() or len(text) > MAX_TEXT:
             raise BadInput("The instruction is empty or too long", do=f"Send 1 to {MAX_TEXT} characters")
         check_json(text)
@@ -119,6 +120,7 @@ class RunDesk:
         state = RunState.STOPPED if stop else RunState.CLOSED
         if stop and not principal.may(Role.OPERATOR):
             raise Forbidden("Stopping a run is for operators")
+        _check_driver(principal)
 
         def work(tx: Tx) -> None:
             run = visible_run(tx, principal, run_id)
@@ -140,16 +142,30 @@ class RunDesk:
         return await self._store.read(work)
 
     async def calls(self, principal: Principal, query: CallFilter) -> tuple[CallRecord, ...]:
-        """Return calls of the principal's tenant; an agent sees its own."""
+        """Return calls of the principal's tenant; an agent sees its own, a run token those of its run.
+
+        Raises UnknownRun when `query` names a run that is not there or not for the principal to see.
+        """
         _check_reader(principal)
         narrowed = replace(query, tenant=principal.tenant)
+        if principal.scope is not None and query.run is None:
+            narrowed = replace(narrowed, run=principal.scope.run)
         if not _reads_all(principal):
             narrowed = replace(narrowed, agent=principal.agent)
-        return await self._store.read(lambda tx: tx.calls.search(narrowed))
+
+        def work(tx: Tx) -> tuple[CallRecord, ...]:
+            if narrowed.run is not None:
+                visible_run(tx, principal, narrowed.run)
+            return tx.calls.search(narrowed)
+
+        return await self._store.read(work)
 
     async def runs(self, principal: Principal, limit: int) -> tuple[Run, ...]:
-        """Return the newest runs of the principal's tenant; an agent sees its own."""
+        """Return the newest runs of the principal's tenant; an agent sees its own, a run token its run."""
         _check_reader(principal)
+        scope = principal.scope
+        if scope is not None:
+            return (await self._store.read(lambda tx: visible_run(tx, principal, scope.run)),)
         found = await self._store.read(lambda tx: tx.runs.latest(principal.tenant, limit))
         return found if _reads_all(principal) else tuple(run for run in found if run.agent == principal.agent)
 
@@ -229,6 +245,11 @@ def _reads_all(principal: Principal) -> bool:
 def _check_reader(principal: Principal) -> None:
     if not principal.roles:
         raise Forbidden("This key has no role that may read")
+
+
+def _check_driver(principal: Principal) -> None:
+    if not (principal.may(Role.AGENT) or principal.may(Role.OPERATOR)):
+        raise Forbidden("Speaking in a run and ending it are for its agent and for operators")
 
 
 def _agent_of(principal: Principal, opening: Opening) -> AgentId:

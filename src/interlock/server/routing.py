@@ -1,7 +1,9 @@
 """Which path leads where, and which roles may go there; a route without roles declared does not exist."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -37,12 +39,12 @@ class Routes:
     def __init__(self, routes: Sequence[GuardedRoute]) -> None:
         """Raises ValueError for a route that would be open to everyone."""
         self._exact: dict[str, list[GuardedRoute]] = {}
-        self._patterns = []
+        self._patterns: list[tuple[re.Pattern[str], GuardedRoute]] = []
         for route in routes:
             if (route.roles is None) is not (route.path in ANONYMOUS):
                 raise ValueError(f"{route.path}: only {sorted(ANONYMOUS)} may be open to everyone, and they are")
             if "{" in route.path:
-                self._patterns.append((*compile_path(route.path), route))
+                self._patterns.append((compile_path(route.path)[0], route))
             else:
                 self._exact.setdefault(route.path, []).append(route)
 
@@ -52,29 +54,32 @@ class Routes:
             await _live(receive, send)
             return
         found = self._match(scope)
-        methods = {method for route in found for method in route.methods}
+        methods = {method for route, _ in found for method in route.methods}
         if not found:
             raise NotFound("There is nothing at this path")
-        for route in found:
+        for route, parameters in found:
             if scope["method"] in route.methods:
                 _authorise(route, scope)
+                scope["path_params"] = parameters
                 await route.endpoint(scope, receive, send)
                 return
         allow = (b"allow", ", ".join(sorted(methods)).encode())
         await send_problem(send, MethodNotAllowed("This path does not know that method"), (allow,))
 
-    def _match(self, scope: Scope) -> list[GuardedRoute]:
+    def _match(self, scope: Scope) -> list[tuple[GuardedRoute, dict[str, str]]]:
+        """Return the routes of the path, each with its parameters."""
         path = scope["path"]
         if (exact := self._exact.get(path)) is not None:
-            return exact
-        found = []
-        for pattern, _, convertors, route in self._patterns:
-            match = pattern.match(path)
-            if match is not None:
-                values = {name: convertors[name].convert(text) for name, text in match.groupdict().items()}
-                scope["path_params"] = values
-                found.append(route)
-        return found
+            return [(route, {}) for route in exact]
+        # Matched as it was sent: an id may hold a `/`, which comes percent-encoded and separates nothing.
+        raw = scope.get("raw_path")
+        sent = raw.decode("latin-1") if raw else quote(path)
+        matches = ((route, pattern.fullmatch(sent)) for pattern, route in self._patterns)
+        return [
+            (route, {name: unquote(text) for name, text in match.groupdict().items()})
+            for route, match in matches
+            if match is not None
+        ]
 
 
 def _authorise(route: GuardedRoute, scope: Scope) -> None:

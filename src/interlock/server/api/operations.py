@@ -96,18 +96,18 @@ class Endpoint:
         described = self.operation.description
         answer = await self.operation.act(await self._asked(scope, receive))
         if isinstance(answer, Reply):
-            await send_bytes(send, answer.status, orjson.dumps(answer.document), JSON)
+            await send_bytes(send, answer.status, _written(answer.document), JSON)
         elif answer is None:
             await send_empty(send, 204)
         else:
-            await send_bytes(send, described.status, orjson.dumps(answer), JSON)
+            await send_bytes(send, described.status, _written(answer), JSON)
 
     async def _asked(self, scope: Scope, receive: Receive) -> Asked:
         described = self.operation.description
         caller: Caller = scope[CALLER]
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        query = read_query(described.query, _pairs(scope["query_string"]))
-        body = read(described.body, await _body(headers, receive, needed=described.body is not Nothing))
+        query: object = read_query(described.query, _pairs(scope["query_string"]))
+        body: object = read(described.body, await _body(headers, receive, needed=described.body is not Nothing))
         path = {name: checked_id(text, name) for name, text in scope.get("path_params", {}).items()}
         bearer = headers.get(b"authorization", b"").decode("ascii").partition(" ")[2].strip()
         return Asked(self.desks, caller.principal, path, query, body, bearer)
@@ -130,10 +130,21 @@ async def _body(headers: dict[bytes, bytes], receive: Receive, *, needed: bool) 
     return parse_json(raw)
 
 
+def _written(answer: object) -> bytes:
+    # Some documents hold read-only mappings and tuples of the domain, which orjson asks about.
+    return orjson.dumps(answer, default=dict)
+
+
 def _pairs(query: bytes) -> list[tuple[str, str]]:
     try:
         return parse_qsl(
-            query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), errors="strict", max_num_fields=50
+            query.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(query),
+            errors="strict",
+            max_num_fields=50,
         )
     except (ValueError, UnicodeError):
-        raise BadInput("The query of the URL cannot be read", do="Send name=value&name=value, percent-encoded") from None
+        raise BadInput(
+            "The query of the URL cannot be read", do="Send name=value&name=value, percent-encoded"
+        ) from None

@@ -1,0 +1,29 @@
+"""Every use case that a surface may call, as one value: what wiring builds, and the server and the command line receive."""
+
+from dataclasses import dataclass
+
+from interlock.domain.ids import TenantId
+from interlock.gateway.access_desk import AccessDesk
+from interlock.gateway.approval_desk import ApprovalDesk
+from interlock.gateway.brake_desk import BrakeDesk
+from interlock.gateway.contract_desk import ContractDesk
+from interlock.gateway.publisher import Publisher
+from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.run_desk import RunDesk
+from interlock.gateway.tool_call import ToolGate
+
+
+@dataclass(frozen=True, slots=True)
+class Desks:
+    """The use cases of one deployment."""
+
+    tenant: TenantId
+    """Whom the deployment belongs to; keys carry it too."""
+    gate: ToolGate
+    runs: RunDesk
+    approvals: ApprovalDesk
+    brakes: BrakeDesk
+    access: AccessDesk
+    contracts: ContractDesk
+    records: RecordDesk
+    publisher: Publisher

@@ -1,0 +1,54 @@
+"""The whole server: every route behind the one door."""
+
+from dataclasses import dataclass
+
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from interlock.gateway.desks import Desks
+from interlock.server.api.openapi import reference
+from interlock.server.api.operations import route
+from interlock.server.api.surfaces import EVERYONE, REFERENCE
+from interlock.server.api.table import OPERATIONS
+from interlock.server.guard import Authenticate, DoorRules, Guard
+from interlock.server.health import Readiness, healthz
+from interlock.server.problems import JSON, send_bytes
+from interlock.server.routing import GuardedRoute, Routes
+from interlock.server.tools.routes import tool_routes
+
+_READS = frozenset({"GET", "HEAD"})
+
+
+def build_app(
+    desks: Desks, rules: DoorRules, *, authenticate: Authenticate | None = None, approvals_url: str | None = None
+) -> ASGIApp:
+    """Return the ASGI application over `desks`.
+
+    `authenticate` is where wiring puts a cache before `desks.access.authenticate`; `approvals_url` is where people decide.
+    """
+    routes = Routes(all_routes(desks, approvals_url=approvals_url))
+    return Guard(routes, rules, authenticate or desks.access.authenticate)
+
+
+def all_routes(desks: Desks, *, approvals_url: str | None = None) -> tuple[GuardedRoute, ...]:
+    """Return every route of the server."""
+    document = Document(orjson.dumps(reference()))
+    return (
+        *tool_routes(desks.gate, desks.runs, approvals_url=approvals_url),
+        *(route(operation, desks) for operation in OPERATIONS),
+        GuardedRoute(REFERENCE, frozenset({"GET"}), EVERYONE, document),
+        GuardedRoute("/healthz", _READS, None, healthz),
+        GuardedRoute("/readyz", _READS, None, Readiness(desks)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Serves bytes that never change."""
+
+    body: bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request that came through the door."""
+        del scope, receive
+        await send_bytes(send, 200, self.body, JSON)
