@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from interlock.config.agent_shape import CAPS
 from interlock.config.bounds import constraints
 from interlock.config.limits import limits
-from interlock.config.problems import Findings, echo, nearest
+from interlock.config.problems import Findings, echo
 from interlock.config.records import Section
 from interlock.config.rules import approvals, rules
 from interlock.config.shapes import Read
@@ -115,7 +115,7 @@ def _refuse_unknown(named: Iterable[tuple[ToolName, Spot]], may_call: frozenset[
                 spot,
                 f"The agent may not call {echo(tool)}, so this would never apply",
                 "a tool of the agent's own list",
-                nearest(tool, may_call),
+                found.near(tool, may_call),
             )
 
 

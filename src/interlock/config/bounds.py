@@ -56,7 +56,7 @@ def constraints(entries: tuple[Entry, ...], source: str, found: Findings) -> tup
     made = []
     for entry in entries:
         said = entry.value
-        if not said.values:
+        if not said.spots:
             found.add(entry.spot, "This bounds nothing", BOUND.words)
             continue
         low, high = said.get("minimum"), said.get("maximum")

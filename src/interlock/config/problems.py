@@ -11,9 +11,13 @@ from interlock.domain.problems import Problem, Spot
 
 _NEAR_ENOUGH = 0.55
 _LONGEST_ECHO = 60
+MOST_PROBLEMS = 100
+"""Problems that are told at once; beyond them a file is simply of another kind."""
 _SECRET = re.compile(
     r"sk[-_](live|test|proj|ant)[-_]?\w|[rs]k_(live|test)_\w|whsec_\w|gh[pousr]_\w|github_pat_\w|glpat-\w|xox[abprs]-\w"
-    r"|AKIA[A-Z0-9]{12}|AIza\w{20}|eyJ[\w-]{10,}\.[\w-]{10,}|-----BEGIN|(?i:bearer)\s+[\w.+/=-]{12,}"
+    r"|AKIA[A-Z0-9]{12}|AIza\w{20}|eyJ[\w-]{10,400}\.[\w-]{10}|-----BEGIN|(?i:bearer)\s+[\w.+/=-]{12,}"
+    r"|(?i:[a-z][a-z0-9+.-]{0,30}://[^/\s@:]*:(?!\$\{)[^/\s@]+@)"
+    r"|(?i:[?&](?:api[-_]?key|key|token|access_token|secret|password|sig)=(?!\$\{)[^&\s]+)"
 )
 
 
@@ -40,8 +44,13 @@ class Findings:
     """Every tool that a control names, and where: resolved once there is a catalogue."""
 
     def add(self, spot: Spot, what: str, expected: str = "", nearest: str = "") -> None:
-        """Note one problem."""
-        self.problems.append(Problem(spot, what, expected, nearest))
+        """Note one problem, unless there are MOST_PROBLEMS already."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(spot, what, expected, nearest))
+
+    def near(self, word: str, choices: Iterable[str]) -> str:
+        """Return what `nearest` does, and nothing once no further problem is told: comparing words is slow."""
+        return nearest(word, choices) if len(self.problems) < MOST_PROBLEMS else ""
 
     def raise_any(self) -> None:
         """Raise ConfigurationError with all that was noted, or return when nothing was."""
@@ -57,7 +66,7 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 
 def looks_secret(text: str) -> bool:
-    """Return whether `text` has the shape of a key, token or private key of a well-known issuer."""
+    """Return whether `text` has the shape of a well-known issuer's key, or is a URL that carries a password or key."""
     return _SECRET.search(text) is not None
 
 

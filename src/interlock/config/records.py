@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from interlock.config.nodes import Node, Scalar, Series, Table
-from interlock.config.problems import Findings, echo, looks_secret, nearest
+from interlock.config.problems import Findings, echo, looks_secret
 from interlock.config.shapes import REFUSED, Read, Shape, spot_of
 from interlock.domain.canonical import Json
 from interlock.domain.problems import Spot
@@ -165,7 +165,7 @@ class Record(Shape):
         for key, value in node.entries:
             path = f"{spot.key}.{key.text}" if spot.key else key.text
             if key.text not in self.known:
-                near = nearest(key.text, set(self.known) - present)
+                near = found.near(key.text, set(self.known) - present)
                 where = spot_of(key, spot.file, spot.key)
                 found.add(where, f"The key {echo(key.text)} is not known here", f"one of {', '.join(self.known)}", near)
                 continue

@@ -10,8 +10,6 @@ from interlock.domain.canonical import Json
 from interlock.domain.problems import Spot
 
 _REFERENCE = r"env:[A-Za-z_][A-Za-z0-9_]{0,199}|file:.{1,1000}|keyring:[^/\s]{1,200}/[^\s]{1,200}"
-_USERINFO = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@]*:(?!\$\{)[^/\s@]+@", re.IGNORECASE)
-_IN_QUERY = re.compile(r"[?&](?:api[-_]?key|key|token|access_token|secret|password|sig)=(?!\$\{)[^&\s]+", re.IGNORECASE)
 _EXPECTED = "a reference: env:NAME, file:PATH or keyring:SERVICE/NAME"
 
 
@@ -36,8 +34,7 @@ CREDENTIAL = _Credential()
 def refuse_literals(tree: Node, file: str, found: Findings) -> None:
     """Note every text under `tree` that has the shape of a secret; the message does not repeat it."""
     for scalar in _scalars(tree):
-        text = scalar.text
-        if looks_secret(text) or _USERINFO.search(text) or _IN_QUERY.search(text):
+        if looks_secret(scalar.text):
             found.add(
                 spot_of(scalar, file, ""), "This looks like a secret, and secrets do not stand in files", _EXPECTED
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from interlock.config.nodes import Node, Scalar, Series, Table
-from interlock.config.problems import Findings, echo, nearest
+from interlock.config.problems import Findings, echo
 from interlock.domain.canonical import Json
 from interlock.domain.errors import InterlockError
 from interlock.domain.ids import ToolName
@@ -203,7 +203,7 @@ class Choice(Shape):
         if not isinstance(node, Scalar) or isinstance(node.value, bool) or not isinstance(node.value, expected):
             return self.refuse(node, spot, found)
         if node.text not in self.options:
-            return self.refuse(node, spot, found, "" if self.numeric else nearest(node.text, self.options))
+            return self.refuse(node, spot, found, "" if self.numeric else found.near(node.text, self.options))
         return self.options[node.text]
 
     def schema(self) -> Json:

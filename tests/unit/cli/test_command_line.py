@@ -1,0 +1,170 @@
+"""The command line: what it prints, how it exits, and that it answers at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from interlock.cli.app import app
+from interlock.cli.commands import COMMANDS
+from interlock.cli.exits import DEBUG, Exit, exit_code, run
+from interlock.domain import errors
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "config" / "examples"
+
+
+def interlock(*arguments: str) -> int:
+    return run(app, list(arguments), "interlock")
+
+
+def raising(fault: BaseException) -> typer.Typer:
+    broken = typer.Typer()
+
+    @broken.command()
+    def fail() -> None:
+        raise fault
+
+    return broken
+
+
+def test_init_writes_a_deployment_that_check_finds_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert interlock("init", str(tmp_path / "new")) == Exit.FINE
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"interlock.yaml", "agents", "contracts", "desk.py"}
+    assert interlock("check", str(tmp_path / "new")) == Exit.FINE
+    assert "refunds  act_within_limits" in capsys.readouterr().out
+
+
+def test_init_never_overwrites_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "desk.py").write_text("mine")
+
+    assert interlock("init", str(tmp_path)) == Exit.USAGE
+    assert [path.name for path in tmp_path.iterdir()] == ["desk.py"]
+    assert (tmp_path / "desk.py").read_text() == "mine"
+    assert "nothing was written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["agent_config.yaml", "guardrails.yaml"])
+def test_check_takes_an_agents_file_alone_and_lists_what_it_could_not_resolve(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert interlock("check", str(EXAMPLES / name), "--json") == Exit.FINE
+
+    told = json.loads(capsys.readouterr().out)
+    assert told["ok"]
+    assert {each["tool"] for each in told["unresolved"]} >= {"agent_config.yaml": {"crm.read_ticket"}}.get(
+        name, {"jira.close_ticket"}
+    )
+
+
+def test_check_tells_every_problem_and_exits_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("allowed_tools: [pay]\nmax_tool_cals: 3\npii_redaction: 7\n")
+
+    assert interlock("check", str(path)) == Exit.USAGE
+    told = capsys.readouterr().err
+    assert f"{path}:2:1" in told
+    assert "Did you mean 'max_tool_calls'?" in told
+    assert f"{path}:3:16" in told
+
+
+def test_check_prints_problems_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("allowed_tool: [pay]\n")
+
+    assert interlock("check", str(path), "--json") == Exit.USAGE
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == "configuration_error"
+    assert ("allowed_tools", 1) in [(each["nearest"], each["line"]) for each in told["problems"]]
+
+
+def test_check_takes_a_contracts_file_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "any.yaml"
+    path.write_text("tools: [{name: pay, kind: write}]\n")
+
+    assert interlock("check", str(path)) == Exit.FINE
+    assert "describes 1 tool." in capsys.readouterr().out
+
+
+def test_a_tool_that_no_contract_describes_is_named_with_the_nearest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text("allowed_tools: [refund_ordr]\n")
+    (tmp_path / "c.yaml").write_text("tools: [{name: refund_order}]\n")
+    (tmp_path / "interlock.yaml").write_text("tenant: t\nagents: [a.yaml]\ncontracts: [c.yaml]\n")
+
+    assert interlock("check", str(tmp_path), "--json") == Exit.FINE
+    (unresolved,) = json.loads(capsys.readouterr().out)["unresolved"]
+    assert (unresolved["tool"], unresolved["nearest"]) == ("refund_ordr", "refund_order")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["chekc"], ["check", "--jsno"], ["check", "a", "b"], ["check", "nowhere"], ["init", "\x00"]]
+)
+def test_wrong_usage_exits_with_2_and_a_hint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert interlock(*arguments) == Exit.USAGE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigurationError("x"), Exit.USAGE),
+        (errors.UnknownTool("x"), Exit.USAGE),
+        (errors.Forbidden("x"), Exit.FAILED),
+        (errors.Braked("x"), Exit.FAILED),
+        (errors.BudgetExceeded("x"), Exit.FAILED),
+        (errors.StoreUnavailable("x"), Exit.ENVIRONMENT),
+        (errors.ToolTimeout("x"), Exit.ENVIRONMENT),
+        (errors.OutcomeUnknown("x"), Exit.INCONCLUSIVE),
+    ],
+)
+def test_every_error_has_its_exit_code(error: errors.InterlockError, code: Exit) -> None:
+    assert exit_code(error) is code
+    assert run(raising(error), [], "x") == code
+
+
+def test_a_fault_of_interlocks_own_is_told_without_a_traceback_and_without_its_text(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(DEBUG, raising=False)
+
+    assert run(raising(RuntimeError("secret-value")), [], "x") == Exit.ENVIRONMENT
+    told = capsys.readouterr().err
+    assert "RuntimeError" in told
+    assert "Traceback" not in told
+    assert "secret-value" not in told
+
+
+def test_an_interruption_is_no_fault() -> None:
+    assert run(raising(KeyboardInterrupt()), [], "x") == Exit.INTERRUPTED
+
+
+def test_the_help_names_every_command_and_imports_none_of_them() -> None:
+    program = "import sys\nfrom interlock.cli.app import main\nsys.argv = ['interlock', '--help']\n"
+    program += "try: main()\nexcept SystemExit: pass\nprint([n for n in ('rich', 'ruamel', 'jsonschema_rs') if n in sys.modules])"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert all(f"  {name} " in shown for name in COMMANDS)
+    assert shown.rstrip().endswith("[]")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_begins_its_own_help_with_what_the_list_says(name: str) -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+    assert " ".join(str(commands[name].help).split()).startswith(COMMANDS[name].sentence.rstrip("."))
+
+
+def test_control_characters_in_a_file_do_not_reach_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text('allowed_tools: []\nstage: "\\e[2Jx"\n"\\e[31m": 1\n')
+
+    assert interlock("check", str(path)) == Exit.USAGE
+    assert "\x1b" not in capsys.readouterr().err
