@@ -77,9 +77,11 @@ def _minor(pointer: str, value: Json, currency: str, where: AmountField) -> int:
         raise _refused(pointer, "is not a plain number such as 49.00")
     # repr of a float is the shortest text that gives the same float: 49.1 is exactly the 49.10 that was typed.
     amount = Decimal(repr(value) if isinstance(value, float) else str(value).strip())
+    if not amount.is_finite():
+        raise _refused(pointer, "is not a number")
     if amount < 0:
         raise _refused(pointer, "is negative")
-    if where.minor_units and amount.is_finite() and amount != amount.to_integral_value():
+    if where.minor_units and amount != amount.to_integral_value():
         raise _refused(pointer, "holds a fraction of the smallest coin")
     try:
         return minor_units(amount.scaleb(-exponent(currency)) if where.minor_units else amount, currency)

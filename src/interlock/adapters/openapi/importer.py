@@ -171,7 +171,7 @@ def _names(operations: list[tuple[str, str, JsonObject]]) -> list[str]:
     taken: set[str] = set()
     for method, path, operation in operations:
         stated = operation.get("operationId")
-        text = stated if isinstance(stated, str) and stated.strip() else f"{method}_{path}"
+        text = stated if isinstance(stated, str) and stated.strip() else f"{method}{path}"
         plain = _NOT_PLAIN.sub("_", text).strip("_.-")[:190] or f"{method}_root"
         name, number = plain, 2
         while name in taken:

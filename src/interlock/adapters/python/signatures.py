@@ -54,8 +54,8 @@ class Signature:
         return {name: getattr(bound, field) for field, name in self.names.items() if field in bound.model_fields_set}
 
     def render(self, value: object) -> Json:
-        """Return the function's result as JSON. Raises ValueError when it is none."""
-        return self.result.dump_python(value, mode="json")
+        """Return the function's result as JSON. Raises ValueError when it is not of the declared type."""
+        return self.result.dump_python(self.result.validate_python(value), mode="json")
 
 
 def read_signature(function: Callable[..., Any]) -> Signature:

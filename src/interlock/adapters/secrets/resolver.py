@@ -49,7 +49,8 @@ class SecretResolver(Secrets):
 
 def _read_file(path: Path, reference: str) -> str:
     try:
-        with path.open("rb") as file:
+        # Not blocking: the path may be a pipe that nobody writes to.
+        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123
             # The open file is asked, not the path, which could be another file by now.
             known = os.fstat(file.fileno())
             if not stat.S_ISREG(known.st_mode):
