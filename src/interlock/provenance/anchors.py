@@ -10,6 +10,7 @@ from typing import Final
 from interlock.provenance import values
 from interlock.provenance.index import Field, Group, Index, Record, Words
 from interlock.provenance.numbers import same_day, to_units
+from interlock.provenance.vocabulary import COMMON, EARLY, HIGH, LATE, LOW, SPANS, STATES
 
 NAMED: Final = 2
 AMONG: Final = 1
@@ -17,210 +18,6 @@ MAX_GROUP = 5_000
 """Records side by side beyond which only a look-up for the record itself leads to it."""
 _EXTENSION = re.compile(r"\.[a-z0-9]{1,5}$")
 _NAME_LIKE = re.compile(r"[A-Z0-9@._-]")
-_STATES = frozenset(
-    [
-        "status",
-        "state",
-        "type",
-        "kind",
-        "category",
-        "role",
-        "permission",
-        "currency",
-        "country",
-        "recurring",
-        "read",
-        "all_day",
-    ]
-)
-# Words that open an instruction or name nothing; a record is not meant because it holds one of them.
-_COMMON = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "and",
-        "or",
-        "for",
-        "with",
-        "from",
-        "this",
-        "that",
-        "these",
-        "those",
-        "there",
-        "here",
-        "please",
-        "can",
-        "could",
-        "would",
-        "will",
-        "shall",
-        "should",
-        "may",
-        "hey",
-        "hello",
-        "dear",
-        "thanks",
-        "thank",
-        "what",
-        "when",
-        "where",
-        "which",
-        "while",
-        "who",
-        "whom",
-        "whose",
-        "why",
-        "how",
-        "add",
-        "append",
-        "book",
-        "buy",
-        "call",
-        "cancel",
-        "change",
-        "check",
-        "click",
-        "copy",
-        "create",
-        "delete",
-        "download",
-        "email",
-        "event",
-        "file",
-        "find",
-        "follow",
-        "forward",
-        "give",
-        "inform",
-        "invite",
-        "list",
-        "look",
-        "mail",
-        "make",
-        "message",
-        "move",
-        "move",
-        "name",
-        "note",
-        "open",
-        "order",
-        "pay",
-        "perform",
-        "post",
-        "put",
-        "read",
-        "refund",
-        "remove",
-        "rename",
-        "reply",
-        "report",
-        "reschedule",
-        "reserve",
-        "return",
-        "review",
-        "schedule",
-        "search",
-        "select",
-        "send",
-        "set",
-        "share",
-        "show",
-        "sort",
-        "summarize",
-        "summary",
-        "tell",
-        "transfer",
-        "update",
-        "upload",
-        "use",
-        "user",
-        "using",
-        "visit",
-        "write",
-        "write",
-        "about",
-        "after",
-        "also",
-        "any",
-        "are",
-        "been",
-        "before",
-        "being",
-        "both",
-        "but",
-        "did",
-        "does",
-        "done",
-        "each",
-        "few",
-        "first",
-        "get",
-        "gets",
-        "got",
-        "had",
-        "has",
-        "have",
-        "her",
-        "him",
-        "his",
-        "into",
-        "its",
-        "just",
-        "last",
-        "like",
-        "mine",
-        "month",
-        "more",
-        "most",
-        "much",
-        "must",
-        "new",
-        "next",
-        "not",
-        "now",
-        "off",
-        "once",
-        "one",
-        "only",
-        "other",
-        "our",
-        "out",
-        "over",
-        "own",
-        "same",
-        "she",
-        "some",
-        "such",
-        "than",
-        "their",
-        "them",
-        "then",
-        "they",
-        "today",
-        "tomorrow",
-        "too",
-        "two",
-        "until",
-        "very",
-        "was",
-        "week",
-        "were",
-        "year",
-        "yes",
-        "yesterday",
-        "you",
-        "your",
-        "me",
-        "my",
-        "we",
-    ]
-)
-_HIGH = frozenset(["largest", "biggest", "greatest", "highest", "most", "longest", "heaviest", "maximum", "top"])
-_LOW = frozenset(["smallest", "lowest", "least", "shortest", "cheapest", "minimum", "fewest", "tiniest"])
-_LATE = frozenset(["latest", "newest", "last", "recent"])
-_EARLY = frozenset(["oldest", "earliest", "first"])
 _DATED = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -277,7 +74,7 @@ def _names(field: Field, index: Index) -> int:
         units = to_units(field.value)
         said = user.amounts.get(units) if units is not None else None
         return _distinct(field) if said is not None and "." in said[0] else 0
-    if field.name.lower() in _STATES:
+    if field.name.lower() in STATES:
         return 0
     if _DATED.match(field.value):
         return AMONG if same_day(field.value, user.days) and _rare(field) else 0
@@ -294,14 +91,14 @@ def _named_whole(value: str, user: Words) -> bool:
     if any(map(str.isdigit, key)) or "@" in key:
         return len(key) >= 5 and user.atom(key) is not None
     named = values.words(values.plain(value))
-    if not any(len(word) >= 4 for word in named) or all(word in _COMMON for word in named):
+    if not any(len(word) >= 4 for word in named) or all(word in COMMON for word in named):
         return False
     return user.says(f" {' '.join(named)} ") is not None
 
 
 def _named_in_part(value: str, user: Words) -> bool:
     core = [word for word in values.words(_EXTENSION.sub("", values.plain(value))) if len(word) > 2 and word.isalpha()]
-    if core and len(max(core, key=len)) >= 4 and not all(word in _COMMON for word in core):
+    if core and len(max(core, key=len)) >= 4 and not all(word in COMMON for word in core):
         joined = f" {' '.join(core)} "
         if (len(core) > 1 or _NAME_LIKE.search(value)) and user.says(joined) is not None:
             return True
@@ -313,13 +110,13 @@ def _proper(word: str, among: list[str], user: Words) -> bool:
 
     A name that stands beside another one which the value lacks is somebody else's: Olivia Smith is not david.smith.
     """
-    if len(word) < 4 or word in _COMMON or user.says(f" {word} ") is None:
+    if len(word) < 4 or word in COMMON or user.says(f" {word} ") is None:
         return False
     spelled = re.compile(rf"(?:(\w+) )?(?<!\w)({'|'.join(_spellings(word))})(?!\w)(?: (\w+))?")
     for text, _ in user.raw:
         for match in spelled.finditer(text):
             beside = [name for name in (match[1], match[3]) if name and name[0].isupper()]
-            if all(name.lower() in among or name.lower() in _COMMON for name in beside):
+            if all(name.lower() in among or name.lower() in COMMON for name in beside):
                 return True
     return False
 
@@ -367,9 +164,9 @@ def _extreme(record: Record, index: Index) -> int:
     for field in record.fields if asked else ():
         if isinstance(field.value, str):
             dated = bool(_DATED.match(field.value))
-            up, down = (bool(asked & _LATE), bool(asked & _EARLY)) if dated else (False, False)
+            up, down = (bool(asked & LATE), bool(asked & EARLY)) if dated else (False, False)
         else:
-            up, down = bool(asked & _HIGH), bool(asked & _LOW)
+            up, down = bool(asked & HIGH), bool(asked & LOW)
         if (up and _is_end(field, sign=1)) or (down and _is_end(field, sign=-1)):
             return NAMED
     return 0
@@ -384,15 +181,12 @@ def _superlatives(user: Words) -> set[str]:
             after = spoken[at + 1] if at + 1 < len(spoken) else ""
             if word == "recent" and (at == 0 or spoken[at - 1] != "most"):
                 continue
-            if word in _SUPERLATIVES and after not in _SPANS:
+            if word in _SUPERLATIVES and after not in SPANS:
                 found.add(word)
     return found
 
 
-_SUPERLATIVES = _HIGH | _LOW | _LATE | _EARLY
-_SPANS = frozenset(
-    ("day", "days", "night", "week", "weeks", "month", "months", "year", "years", "time", "quarter", "of")
-)
+_SUPERLATIVES = HIGH | LOW | LATE | EARLY
 
 
 def _is_end(field: Field, *, sign: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 from interlock.domain.canonical import Json
 from interlock.domain.provenance import FieldKind, OutputFields, Place
 from interlock.provenance import numbers, values
-from interlock.provenance.roles import covers, escaped
+from interlock.provenance.roles import escaped
 
 MAX_TRUSTED = 1 << 18
 """Characters of one trusted text that are indexed; what lies behind supports nothing."""
@@ -185,6 +185,9 @@ class Filler:
         self.count = 0
         self.mine: frozenset[str] = frozenset(index.identity.atoms)
         self.delegates: list[tuple[str, Place]] = []
+        self.record, self.prosaic = _parts(output.record), _parts(output.prose)
+        self.private, self.author = _parts(output.private), _parts(output.author)
+        self.keyed = tuple(one for one in (*self.record, *self.prosaic, *self.private) if "{}" in one)
 
     def fill(self, value: Json) -> None:
         """Index a parsed result, whatever its shape."""
@@ -210,7 +213,7 @@ class Filler:
             self.leaf(record, value, path, path[-1] if path else "")
 
     def authorship(self, record: Record, value: dict[str, Json], path: list[str]) -> None:
-        for key, inner in value.items():
+        for key, inner in value.items() if self.author else ():
             if isinstance(inner, str) and self.is_author([*path, key]):
                 mine = values.key_of(inner) in self.mine
                 record.own, record.outsider = mine, not mine
@@ -264,7 +267,7 @@ class Filler:
         self.index.fields.setdefault(key, []).append(found)
         if number := values.compact(key):
             self.index.fields.setdefault(number, []).append(found)
-        if self.output.private and self.matches(self.output.private, path):
+        if any(_covers(pattern, path) for pattern in self.private):
             self.index.private[key] = place
             if number:
                 self.index.private[number] = place
@@ -283,32 +286,34 @@ class Filler:
 
     def kind(self, path: list[str]) -> FieldKind:
         best, kind = -1, self.output.kind
-        segments = ["", *path]
-        for pattern in self.output.record:
-            if len(pattern) > best and covers(pattern, segments):
+        for pattern in self.record:
+            if len(pattern) > best and _covers(pattern, path):
                 best, kind = len(pattern), FieldKind.RECORD
-        for pattern in self.output.prose:
-            if len(pattern) >= best and covers(pattern, segments):
+        for pattern in self.prosaic:
+            if len(pattern) >= best and _covers(pattern, path):
                 best, kind = len(pattern), FieldKind.PROSE
         return kind
 
     def is_author(self, path: list[str]) -> bool:
-        return bool(self.output.author) and self.matches(self.output.author, path)
+        return any(_covers(pattern, path) for pattern in self.author)
 
     def is_data(self, path: list[str]) -> bool:
         """Whether the last key of `path` is data, as a pattern with `{}` in its place says."""
-        length = len(path)
-        segments = ["", *path]
-        for pattern in (*self.output.record, *self.output.prose, *self.output.private):
-            parts = pattern.split("/")
-            if len(parts) > length and parts[length] == "{}" and covers("/".join(parts[: length + 1]), segments):
-                return True
-        return False
+        last = len(path) - 1
+        return any(
+            len(pattern) > last and pattern[last] == "{}" and _covers(pattern[: last + 1], path)
+            for pattern in self.keyed
+        )
 
-    @staticmethod
-    def matches(patterns: tuple[str, ...], path: list[str]) -> bool:
-        segments = ["", *path]
-        return any(covers(pattern, segments) for pattern in patterns)
+
+def _parts(patterns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(pattern.split("/")[1:]) for pattern in patterns)
+
+
+def _covers(pattern: tuple[str, ...], path: list[str]) -> bool:
+    return len(pattern) <= len(path) and all(
+        part in (segment, "*", "{}") for part, segment in zip(pattern, path, strict=False)
+    )
 
 
 LINE_LABEL: Final = ": "

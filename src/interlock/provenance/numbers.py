@@ -21,6 +21,8 @@ _MONTH = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
 _MONTH_DAY = re.compile(rf"\b{_MONTH}\s+(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s+(\d{{4}})\b)?")
 _DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\b(?:,?\s+(\d{{4}})\b)?")
 _SHARES = (2, 3, 4)
+_LARGEST = 10**15
+_CURRENCIES = "$€£¥ "
 
 
 def to_units(value: object) -> int | None:
@@ -28,15 +30,19 @@ def to_units(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str):
-        found = amounts(value.strip().lstrip("$€£¥ "))
+        if not value[:1].isdigit() and value[:1] not in _CURRENCIES:
+            return None
+        found = amounts(value.strip().lstrip(_CURRENCIES))
         return next(iter(found)) if len(found) == 1 else None
+    if isinstance(value, int):
+        return value * UNIT if abs(value) < _LARGEST else None
     return _units(repr(value))
 
 
 def _units(text: str) -> int | None:
     try:
         number = Decimal(text)
-        return int((number * UNIT).to_integral_value()) if abs(number) < 10**15 else None
+        return int((number * UNIT).to_integral_value()) if abs(number) < _LARGEST else None
     except (InvalidOperation, ValueError):
         return None
 

@@ -9,130 +9,77 @@ from interlock.provenance.values import words
 
 MAX_LEAVES = 2_000
 """Arguments with more leaves than this are not looked at one by one; they count as unsupported."""
-_BY_WORD: tuple[tuple[Role, frozenset[str]], ...] = (
+_BY_WORD: tuple[tuple[Role, str], ...] = (
     (
         Role.SECRET,
-        frozenset(
-            ["password", "passwd", "passphrase", "secret", "token", "apikey", "credential", "credentials", "pin", "otp"]
-        ),
+        """
+        apikey credential credentials otp passphrase passwd password pin secret token
+        """,
     ),
     (
         Role.URL,
-        frozenset(["url", "uri", "link", "href", "webhook", "endpoint", "callback", "website", "domain", "host"]),
+        """
+        callback domain endpoint host href link uri url webhook website
+        """,
     ),
     (
         Role.ACCOUNT,
-        frozenset(["iban", "account", "bic", "swift", "wallet", "beneficiary", "payee", "payer", "card", "routing"]),
+        """
+        account beneficiary bic card iban payee payer routing swift wallet
+        """,
     ),
     (
         Role.RECIPIENT,
-        frozenset(
-            [
-                "recipient",
-                "recipients",
-                "to",
-                "cc",
-                "bcc",
-                "email",
-                "emails",
-                "mail",
-                "participant",
-                "participants",
-                "attendee",
-                "attendees",
-                "invitee",
-                "invitees",
-                "receiver",
-                "channel",
-                "user",
-                "username",
-                "handle",
-                "phone",
-                "mobile",
-                "owner",
-                "assignee",
-                "member",
-                "members",
-                "sender",
-            ]
-        ),
+        """
+        assignee attendee attendees bcc cc channel email emails handle invitee invitees mail member
+        members mobile owner participant participants phone receiver recipient recipients sender to
+        user username
+        """,
     ),
     (
         Role.AMOUNT,
-        frozenset(
-            [
-                "amount",
-                "price",
-                "total",
-                "sum",
-                "cost",
-                "fee",
-                "quantity",
-                "qty",
-                "limit",
-                "balance",
-                "value",
-                "rate",
-                "discount",
-            ]
-        ),
+        """
+        amount balance cost discount fee limit price qty quantity rate sum total value
+        """,
     ),
     (
         Role.COMMAND,
-        frozenset(
-            ["command", "cmd", "script", "code", "sql", "shell", "exec", "expression", "query_string", "program"]
-        ),
+        """
+        cmd code command exec expression program query_string script shell sql
+        """,
     ),
     (
         Role.ADDRESS,
-        frozenset(
-            ["address", "street", "city", "zip", "postcode", "postal", "state", "country", "address1", "address2"]
-        ),
+        """
+        address address1 address2 city country postal postcode state street zip
+        """,
     ),
     (
         Role.FILE,
-        frozenset(["file", "filename", "path", "folder", "directory", "attachment", "attachments", "document"]),
+        """
+        attachment attachments directory document file filename folder path
+        """,
     ),
     (
         Role.DATE,
-        frozenset(
-            [
-                "date",
-                "time",
-                "day",
-                "datetime",
-                "start",
-                "end",
-                "until",
-                "deadline",
-                "timestamp",
-                "when",
-                "month",
-                "year",
-            ]
-        ),
+        """
+        date datetime day deadline end month start time timestamp until when year
+        """,
     ),
     (
         Role.TEXT_OUT,
-        frozenset(
-            [
-                "body",
-                "message",
-                "subject",
-                "text",
-                "content",
-                "comment",
-                "note",
-                "summary",
-                "html",
-                "reply",
-                "title",
-                "description",
-            ]
-        ),
+        """
+        body comment content description html message note reply subject summary text title
+        """,
     ),
-    (Role.ID, frozenset(["id", "ids", "identifier", "uuid", "number", "no", "ref", "reference", "key", "name"])),
+    (
+        Role.ID,
+        """
+        id identifier ids key name no number ref reference uuid
+        """,
+    ),
 )
+_WORD_ROLES = tuple((role, frozenset(text.split())) for role, text in _BY_WORD)
 _BY_FORMAT = {
     "email": Role.RECIPIENT,
     "idn-email": Role.RECIPIENT,
@@ -166,7 +113,7 @@ def _guess_name(pointer: str) -> Role:
         split = "".join(f" {char}" if char.isupper() else char for char in segment)
         named = words(split.lower())
         for word in reversed(named):
-            for role, known in _BY_WORD:
+            for role, known in _WORD_ROLES:
                 if word in known:
                     return role
         return Role.ID

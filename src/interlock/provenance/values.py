@@ -8,10 +8,11 @@ MAX_KEY = 400
 _CHUNK = re.compile(r"[^\W_]+(?:[@._+\-/:&=?#%~'’]+[^\W_]+)*")
 _WORD = re.compile(r"[^\W_]+")
 _GROUP = re.compile(r"[a-z0-9]+", re.ASCII)
+_CODE = r"(?:[a-z]{0,4}[0-9][a-z0-9]{0,11}|[a-z]{4})"
+_GROUPED = re.compile(rf"(?<![a-z0-9]){_CODE}(?:[ \-./\u00a0]{_CODE})+(?![a-z0-9])", re.ASCII)
 _ANGLE = re.compile(r"[^<>@]*<\s*([^<>\s]+@[^<>\s]+)\s*>")
 _EDGES = " \t\r\n'\"`<>()[]{}.,;:!?#“”‘’„«»"
 _SCHEMES = ("https://", "http://", "mailto:", "tel:")
-_GAPS = frozenset(" -./\u00a0")
 _WITHOUT_GAPS = dict.fromkeys(map(ord, " -./\u00a0+"))
 _WITHOUT_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 MAX_GROUPS = 9
@@ -87,24 +88,19 @@ def phrase(text: str) -> str:
 
 
 def spaced_numbers(text: str) -> list[str]:
-    """Return the `compact` forms of numbers that `plain` text writes in groups: `GB29 NWBK 6016 1331 9268 19`."""
+    """Return the `compact` forms of numbers that `plain` text writes in groups: `GB29 NWBK 6016 1331 9268 19`.
+
+    Where a number begins and ends among its neighbours is not known, so every run of whole groups counts.
+    """
     found: list[str] = []
-    run: list[str] = []
-    last = -1
-    for match in _GROUP.finditer(text):
-        joined = match.start() == last + 1 and text[last] in _GAPS
-        if not joined or len(match[0]) > 12:
-            run.clear()
-        run.append(match[0])
-        last = match.end()
-        if len(run) == 1:
-            continue
-        for start in range(max(0, len(run) - MAX_GROUPS), len(run) - 1):
-            candidate = "".join(run[start:])
-            if 8 <= len(candidate) <= 40 and sum(map(str.isdigit, candidate)) >= 6:
-                found.append("=" + candidate)
-        if len(run) > MAX_GROUPS:
-            del run[0]
+    for match in _GROUPED.finditer(text):
+        groups = _GROUP.findall(match[0])
+        for start in range(len(groups)):
+            candidate = groups[start]
+            for group in groups[start + 1 : start + MAX_GROUPS]:
+                candidate += group
+                if len(candidate) >= 8 and len(candidate) - len(candidate.translate(_WITHOUT_DIGITS)) >= 6:
+                    found.append("=" + candidate)
     return found
 
 
