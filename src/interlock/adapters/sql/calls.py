@@ -71,7 +71,8 @@ SEARCH = Statement(
     """,
 )
 
-# Asked in the middle of calls, so it must not read the tenant's history: the key finds the run.
+# Asked in the middle of calls, so it must not read the tenant's history: the plus keeps planners from walking that
+# in the order of `seq`, and the key finds the run.
 SEARCH_RUN = Statement(
     """
     SELECT tenant, run, call, agent, tool, status, attempt, owner, created_at, updated_at, contract_hash,
@@ -82,7 +83,7 @@ SEARCH_RUN = Statement(
       AND (:tool IS NULL OR tool = :tool)
       AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
       AND (:owners IS NULL OR owner NOT IN (SELECT value FROM json_each(:owners)))
-    ORDER BY seq DESC LIMIT :limit
+    ORDER BY +seq DESC LIMIT :limit
     """,
     postgresql="""
     SELECT tenant, run, call, agent, tool, status, attempt, owner, created_at, updated_at, contract_hash,
@@ -93,7 +94,7 @@ SEARCH_RUN = Statement(
       AND (CAST(:tool AS text) IS NULL OR tool = :tool)
       AND (CAST(:statuses AS text[]) IS NULL OR status = ANY(CAST(:statuses AS text[])))
       AND (CAST(:owners AS text[]) IS NULL OR owner <> ALL(CAST(:owners AS text[])))
-    ORDER BY seq DESC LIMIT :limit
+    ORDER BY +seq DESC LIMIT :limit
     """,
 )
 
@@ -102,7 +103,7 @@ SEARCH_UNSETTLED = Statement(
     """
     SELECT tenant, run, call, agent, tool, status, attempt, owner, created_at, updated_at, contract_hash,
            arguments_hash, proposal, progress, salt, arguments, result
-    FROM calls
+    FROM calls INDEXED BY calls_unsettled
     WHERE status IN ('pending', 'executing', 'unknown')
       AND (:tenant IS NULL OR tenant = :tenant)
       AND (:run IS NULL OR run = :run)
@@ -110,7 +111,7 @@ SEARCH_UNSETTLED = Statement(
       AND (:tool IS NULL OR tool = :tool)
       AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))
       AND (:owners IS NULL OR owner NOT IN (SELECT value FROM json_each(:owners)))
-    ORDER BY seq DESC LIMIT :limit
+    ORDER BY +seq DESC LIMIT :limit
     """,
     postgresql="""
     SELECT tenant, run, call, agent, tool, status, attempt, owner, created_at, updated_at, contract_hash,
@@ -123,7 +124,7 @@ SEARCH_UNSETTLED = Statement(
       AND (CAST(:tool AS text) IS NULL OR tool = :tool)
       AND (CAST(:statuses AS text[]) IS NULL OR status = ANY(CAST(:statuses AS text[])))
       AND (CAST(:owners AS text[]) IS NULL OR owner <> ALL(CAST(:owners AS text[])))
-    ORDER BY seq DESC LIMIT :limit
+    ORDER BY +seq DESC LIMIT :limit
     """,
 )
 
