@@ -16,7 +16,7 @@ _ENVIRONMENT = Field("environment", ENVIRONMENT, "Where its tools act.", default
 _CREDENTIAL = Field(
     "credential", CREDENTIAL, "The secret that it is called with: `env:NAME`, `file:PATH`, `keyring:SERVICE/NAME`."
 )
-_OPERATIONS = ListOf(Text("the name of an operation"))
+_OPERATIONS = ListOf(Text("the name of an operation"), least=1)
 MCP = Record(
     "an MCP server",
     (
