@@ -10,7 +10,7 @@ from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import ConfigurationError
 
-# The output schema is the upstream's own and stands in the surface hash; some are a quarter of a megabyte.
+# The output schema and the upstream's details stand in the surface hash; some are a quarter of a megabyte.
 _NOT_HASHED = frozenset({"hash", "pinned_hash", "output_schema"})
 _SHORT = 32
 """Digits of a definition's digest, 128 bits: contracts of large documents name hundreds of them."""
@@ -45,6 +45,8 @@ class Digests:
             value = getattr(contract, field.name)
             if field.name == "input_schema":
                 document[field.name] = self.schema(value)
+            elif field.name == "upstream":
+                document[field.name] = [value.kind, value.server, value.operation]
             elif field.name not in _NOT_HASHED:
                 document[field.name] = _plain(value)
         return _digest(document)

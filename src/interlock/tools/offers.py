@@ -1,10 +1,9 @@
 """A tool as its upstream offers it, before anyone has reviewed it."""
 
-import dataclasses
 from dataclasses import dataclass, field
 
 from interlock.domain.canonical import JsonObject
-from interlock.domain.contracts import Environment, Upstream
+from interlock.domain.contracts import Upstream
 from interlock.domain.overlays import Overlay
 
 
@@ -41,14 +40,3 @@ class Offer:
             "hints": dict(self.hints),
             "details": dict(self.upstream.details),
         }
-
-
-def with_defaults(offer: Offer, credential: str | None, environment: Environment | None) -> Offer:
-    """Return `offer` with what the configuration says of its whole connection, where its code says nothing closer."""
-    said = offer.declared if offer.declared is not None else Overlay(offer.name)
-    declared = dataclasses.replace(
-        said,
-        credential=said.credential if said.credential is not None else credential,
-        environment=said.environment if said.environment is not None else environment,
-    )
-    return dataclasses.replace(offer, declared=declared)

@@ -16,7 +16,7 @@ from interlock.adapters.python.decorator import PythonTool, tool
 from interlock.adapters.python.invoker import PythonInvoker, ToolError
 from interlock.adapters.python.signatures import Credential, IdempotencyKey
 from interlock.adapters.python.source import PythonSource, load_module, tools_of
-from interlock.domain.contracts import Idempotency, Kind, Tier, ToolContract
+from interlock.domain.contracts import AmountField, Idempotency, Kind, Tier, ToolContract
 from interlock.domain.errors import ConfigurationError
 from interlock.gateway.ports import Delivery, Invocation, RawAnswer
 from interlock.tools.catalogue import assemble
@@ -46,7 +46,7 @@ class Customer(pydantic.BaseModel):
     email: str | None = None
 
 
-@tool(kind="write", tier=3, roles={"/to": "recipient"})
+@tool(kind="write", tier=3, roles={"/to": "recipient"}, amount=("/amount", "USD"))
 def order(  # noqa: D417 - what the docstring leaves out is part of the test
     to: str,
     item: Item,
@@ -103,6 +103,7 @@ def test_type_hints_become_the_schema_and_the_docstring_the_description() -> Non
     contract = contract_of(order)
     assert contract.description == "Place an order.\n\nIt is sent at once."
     assert (contract.kind, contract.tier) == (Kind.WRITE, Tier.HIGH_IMPACT)
+    assert contract.amount == AmountField("/amount", "USD")
     properties = contract.input_schema["properties"]
     assert properties["to"] == {"type": "string", "description": "Who gets it."}
     assert properties["amount"]["description"] == "in dollars"

@@ -14,7 +14,7 @@ from interlock.domain.overlays import Overlay
 from interlock.domain.provenance import Role
 from interlock.tools.catalogue import Assembly, assemble, repin
 from interlock.tools.hashing import Digests
-from interlock.tools.offers import Offer, with_defaults
+from interlock.tools.offers import Offer
 from interlock.tools.pins import UNREVIEWED, Change, PinPolicy, diff, pin, record
 
 SCHEMA: dict[str, Any] = {
@@ -90,13 +90,6 @@ def test_code_speaks_before_the_file_and_the_file_wins() -> None:
     contract = only(offer(declared=code), file)
     assert (contract.tier, contract.owner) == (Tier.LOW_IMPACT, "file")
     assert [each.maximum for each in contract.constraints] == [10, 5]
-
-
-def test_a_connection_gives_its_credential_to_tools_that_have_none() -> None:
-    plain = with_defaults(offer(), "env:PAY", None)
-    own = with_defaults(offer(declared=Overlay("x", credential="env:OWN")), "env:PAY", None)
-    assert only(plain).credential == "env:PAY"
-    assert only(own).credential == "env:OWN"
 
 
 def test_arguments_that_the_schema_does_not_name_are_refused_unless_it_says_otherwise() -> None:

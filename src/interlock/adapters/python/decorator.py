@@ -55,7 +55,7 @@ def tool(
     scopes: tuple[str, ...] | None = None,
     idempotent: bool = False,
     reversible: bool | None = None,
-    amount: AmountField | None = None,
+    amount: AmountField | tuple[str, str] | None = None,
     recipients: str | None = None,
     roles: Mapping[str, str] | None = None,
     output: OutputFields | None = None,
@@ -78,7 +78,7 @@ def tool(
     scopes: tuple[str, ...] | None = None,
     idempotent: bool = False,
     reversible: bool | None = None,
-    amount: AmountField | None = None,
+    amount: AmountField | tuple[str, str] | None = None,
     recipients: str | None = None,
     roles: Mapping[str, str] | None = None,
     output: OutputFields | None = None,
@@ -92,7 +92,8 @@ def tool(
 
     What is not said is guessed on the safe side: a write of tier 3 that is never repeated. `idempotent` says that
     doing it twice changes nothing more; a parameter of type `IdempotencyKey` says that the function sees to that
-    itself. Times in milliseconds. Raises ConfigurationError for types without a JSON form and for unknown words.
+    itself. `amount` is where the money stands and its currency, such as `("/amount_usd", "USD")`. Times in
+    milliseconds. Raises ConfigurationError for types without a JSON form and for unknown words.
     """
 
     def decorate(plain: Callable[P, R]) -> PythonTool[P, R]:
@@ -109,7 +110,7 @@ def tool(
             idempotency=_idempotency(signature, idempotent=idempotent),
             idempotency_name=signature.key or "",
             reversible=reversible,
-            amount=amount,
+            amount=AmountField(*amount) if isinstance(amount, tuple) else amount,
             recipients=recipients,
             roles=None if roles is None else tuple((at, _word(Role, role, "role")) for at, role in roles.items()),
             output=output,
