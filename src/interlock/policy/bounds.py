@@ -37,6 +37,8 @@ def _values_at(document: Json, pointer: str) -> list[tuple[str, Json]]:
 
 
 def _children(path: str, value: Json, key: str) -> list[tuple[str, Json]]:
+    if isinstance(value, dict) and key != pointers.WILDCARD:
+        return [(path + pointers.build((key,)), value[key])] if key in value else []
     if not isinstance(value, Mapping | list | tuple):
         raise PolicyError(f"The bound below {path} cannot be checked", why="the value there has no parts")
     found = pointers.resolve(value, pointers.build((key,)))

@@ -67,13 +67,14 @@ class CelCondition(Condition):
 
 def as_doubles(value: Json) -> Any:  # noqa: ANN401 - any JSON value
     """Return `value` with every number as a double: 49 and 49.0 are one JSON number and must compare and add alike."""
+    kind = type(value)
+    if kind is str or kind is float or kind is bool or value is None:
+        return value
+    if kind is int:
+        return float(value)
     if isinstance(value, Mapping):
         return {key: as_doubles(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_doubles(inner) for inner in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    return value
+    return [as_doubles(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _why(error: BaseException) -> str:
