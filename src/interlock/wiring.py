@@ -32,7 +32,7 @@ from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.ids import ToolName, new_id
 from interlock.domain.overlays import Overlay
 from interlock.gateway.access_desk import AccessDesk
-from interlock.gateway.admission import Admitter
+from interlock.gateway.admission import ALIVE_MS, Admitter
 from interlock.gateway.approval_desk import ApprovalDesk
 from interlock.gateway.brake_desk import BrakeDesk
 from interlock.gateway.breaker import Breakers
@@ -53,8 +53,8 @@ from interlock.tools.pins import PinPolicy
 from interlock.tools.proposals import ProposalSchema
 from interlock.tools.schemas import CompiledSchemas
 
-_BEAT_S = 1.0
-"""How often a process says that it is alive and looks at the clocks of approvals."""
+_CLOCKS_S = 1.0
+"""How often the clocks of approvals are looked at."""
 _REFRESH_S = 300.0
 _LOG = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class Interlock:
     """This process, as the journal knows it."""
     watch: Watch
     announcers: tuple[Announcer, ...]
+    alive_ms: int = ALIVE_MS
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -76,8 +77,8 @@ class Interlock:
         desks = self.desks
         await desks.runs.sweep(self.owner)
         tasks = [
-            asyncio.create_task(_every(_BEAT_S, lambda: desks.runs.sweep(self.owner))),
-            asyncio.create_task(_every(_BEAT_S, desks.approvals.sweep)),
+            asyncio.create_task(_every(self.alive_ms / 10_000, lambda: desks.runs.sweep(self.owner))),
+            asyncio.create_task(_every(_CLOCKS_S, desks.approvals.sweep)),
             asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
         ]
         try:
@@ -97,10 +98,13 @@ async def open_interlock(
     environ: Mapping[str, str] | None = None,
     notifier: Notifier | None = None,
     clock: Clock | None = None,
+    alive_ms: int = ALIVE_MS,
 ) -> AsyncIterator[Interlock]:
     """Yield the deployment at `path` (interlock.yaml or its folder), built; close everything afterwards.
 
-    With `discover` every upstream is asked what it offers; without, there is no release, and only what needs none works.
+    With `discover` every upstream is asked what it offers; without, none is touched and no secret is needed, there is no
+    release, and only what needs none works.
+    A process silent for `alive_ms` is taken for dead by the others.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
     """
     deployment = load_deployment(path)
@@ -111,12 +115,19 @@ async def open_interlock(
         secrets = SecretResolver(variables, deployment.folder)
         watch = Watch(_REFRESH_S)
         upstreams = []
-        for connection in deployment.connections:
+        for connection in deployment.connections if discover else ():
             upstream = await _connect(connection, deployment, secrets, watch.nudge)
             stack.push_async_callback(upstream.close)
             upstreams.append(upstream)
         built = _build(
-            deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), clock or SystemClock()
+            deployment,
+            store,
+            secrets,
+            tuple(upstreams),
+            watch,
+            notifier or LineNotifier(),
+            clock or SystemClock(),
+            alive_ms,
         )
         if discover:
             await built.desks.publisher.refresh()
@@ -139,6 +150,7 @@ def _build(
     watch: Watch,
     notifier: Notifier,
     clock: Clock,
+    alive_ms: int,
 ) -> Interlock:
     owner, breakers = new_id("gw"), Breakers()
     publisher = Publisher(
@@ -150,12 +162,12 @@ def _build(
         clock,
     )
     executor = Executor({one.source.name: one.invoker for one in upstreams}, secrets, clock, breakers)
-    admitter = Admitter(owner, EvidenceCache(), breakers)
+    admitter = Admitter(owner, EvidenceCache(), breakers, alive_ms)
     gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier)
     desks = Desks(
         tenant=deployment.tenant,
         gate=gate,
-        runs=RunDesk(store, publisher.current, clock),
+        runs=RunDesk(store, publisher.current, clock, alive_ms),
         approvals=ApprovalDesk(store, clock, notifier),
         brakes=BrakeDesk(store, clock),
         access=AccessDesk(store, clock),
@@ -164,7 +176,7 @@ def _build(
         publisher=publisher,
     )
     announcers = tuple(one.announcer for one in upstreams if one.announcer is not None)
-    return Interlock(deployment, desks, owner, watch, announcers)
+    return Interlock(deployment, desks, owner, watch, announcers, alive_ms)
 
 
 async def _connect(

@@ -54,8 +54,9 @@ class OpenedRun:
 class RunDesk:
     """Use cases around runs. Each is one transaction."""
 
-    def __init__(self, store: Store, release: Callable[[], Release], clock: Clock) -> None:
-        """Work on `store`, under whatever release is current."""
+    def __init__(self, store: Store, release: Callable[[], Release], clock: Clock, alive_ms: int = ALIVE_MS) -> None:
+        """Work on `store`, under whatever release is current; a process silent for `alive_ms` is taken for dead."""
+        self._alive_ms = alive_ms
         self._store = store
         self._release = release
         self._clock = clock
@@ -128,6 +129,10 @@ class RunDesk:
                 tx.audit.append(run_event(AuditKind.RUN_CLOSED, run, now, principal.id, {"state": state.value}))
 
         await self._store.transact(work)
+
+    async def find(self, principal: Principal, run_id: RunId) -> Run:
+        """Return one run. Raises UnknownRun."""
+        return await self._store.read(lambda tx: visible_run(tx, principal, run_id))
 
     async def call(self, principal: Principal, run_id: RunId, call: CallId) -> CallRecord:
         """Return one call. Raises UnknownRecord."""
@@ -208,7 +213,7 @@ class RunDesk:
 
         def work(tx: Tx) -> int:
             tx.heartbeats.beat(owner, now)
-            alive = tx.heartbeats.alive(now - ALIVE_MS)
+            alive = tx.heartbeats.alive(now - self._alive_ms)
             executing = frozenset({CallStatus.EXECUTING})
             orphans = tx.calls.search(CallFilter(statuses=executing, owners_other_than=alive | {owner}))
             given_up = 0
