@@ -1,0 +1,254 @@
+"""Play the day: one run per ticket, the script proposes, the gate decides, people answer, the shop keeps its books."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from interlock.demo.courier import Courier, serving
+from interlock.demo.shop import SHOP, Shop
+from interlock.demo.story import Answer, Story, Ticket
+from interlock.domain.approvals import Verdict
+from interlock.domain.brakes import BrakeTarget
+from interlock.domain.calls import CallStatus
+from interlock.domain.canonical import Json, JsonObject
+from interlock.domain.errors import InterlockError
+from interlock.domain.identity import Principal, Role
+from interlock.domain.ids import ApprovalId, PrincipalId
+from interlock.gateway.desks import Desks
+from interlock.gateway.ports import Notice, Notifier
+from interlock.gateway.requests import CallAnswer
+from interlock.library import Gate, Run
+from interlock.models.scripted import Done, Propose, Said, Turn
+from interlock.wiring import open_interlock
+
+_MOST_REPLIES = 25
+_HOUR_MS = 3_600_000
+
+
+class Silent(Notifier):
+    """Tells nobody: the demo's page says it all."""
+
+    def notify(self, notice: Notice) -> None:
+        """Let it pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One proposed call, and what became of it."""
+
+    tool: str
+    arguments: JsonObject
+    status: str
+    why: str
+    """The first sentence that decided, or what the tool said."""
+    people: tuple[str, ...] = ()
+    """What people answered, a sentence each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One ticket, done."""
+
+    ticket: Ticket
+    steps: tuple[Step, ...]
+
+    @property
+    def telling(self) -> Step | None:
+        """The step that the ticket is about: the last that did not simply succeed, else the last."""
+        troubled = [step for step in self.steps if step.status != "succeeded"]
+        return (troubled or [*self.steps] or [None])[-1]
+
+    @property
+    def as_told(self) -> bool:
+        """Whether the ticket ended as its author says."""
+        return self.telling is not None and self.telling.status == self.ticket.ends
+
+
+@dataclass(slots=True)
+class Day:
+    """The shop, its people and its gate while the demo runs."""
+
+    story: Story
+    shop: Shop
+    courier: Courier
+    gate: Gate
+    brakes: list[str] = field(default_factory=list)
+
+    async def play(self, ticket: Ticket) -> Played:
+        """Take one ticket from its first word to its end."""
+        await self._happens(ticket.before)
+        steps: list[Step] = []
+        turns: tuple[Turn, ...] = (Said(ticket.says),)
+        async with self.gate.run(
+            "support",
+            instruction=ticket.says,
+            system=self.story.system,
+            user="support-desk",
+            labels={"ticket": str(ticket.number)},
+        ) as run:
+            for number in range(1, _MOST_REPLIES + 1):
+                reply = self.story.script.reply(turns)
+                if not isinstance(reply, Propose):
+                    break
+                step, content = await self._propose(ticket, run, reply, f"t{ticket.number}-{number}")
+                steps.append(step)
+                turns = (*turns, Done(reply.rule, reply.tool, step.status, content))
+                if step.status == CallStatus.DENIED and reply.rule == "tries again and again":
+                    break
+        await self._happens(ticket.after)
+        return Played(ticket, tuple(steps))
+
+    async def _propose(self, ticket: Ticket, run: Run, reply: Propose, name: str) -> tuple[Step, Json]:
+        async def call() -> CallAnswer:
+            return await run.call(
+                reply.tool,
+                reply.arguments,
+                call_id=name,
+                reason=reply.reason,
+                dry_run=ticket.dry_run == reply.tool,
+            )
+
+        answer = await call()
+        first, told = _why(answer), []
+        for person in ticket.people:
+            if answer.approval is None:
+                break
+            sentence, edited = await self._answers(person, answer.approval, reply.arguments)
+            told.append(sentence)
+            answer = edited or (await call() if answer.status is CallStatus.PENDING else answer)
+        why = first if told else _why(answer)
+        step = Step(reply.tool, reply.arguments, answer.status.value, why, tuple(told))
+        return step, answer.result.content if answer.result is not None else why
+
+    async def _answers(
+        self, person: Answer, approval: ApprovalId, arguments: JsonObject
+    ) -> tuple[str, CallAnswer | None]:
+        """Let a person answer; return what to tell of it and, after an edit, what became of the new call."""
+        desks, who = self.gate.desks, _approver(self.gate.desks, person.who)
+        name = person.who.capitalize()
+        try:
+            if person.verdict == "edit":
+                changed = {**arguments, **person.arguments}
+                edited = await desks.approvals.edit(who, approval, changed, person.reason)
+                answer = await desks.gate.repeat(who, edited)
+                what = ", ".join(f"{key} to {value}" for key, value in person.arguments.items())
+                return f"{name} changes {what}: {person.reason}", answer
+            await desks.approvals.answer(who, approval, Verdict(person.verdict), person.reason)
+        except InterlockError as refusal:
+            if not person.refused:
+                raise
+            return f"{name} tries again and may not: {refusal.what}.", None
+        verb = "approves" if person.verdict == "approve" else "says no"
+        return f"{name} {verb}: {person.reason}", None
+
+    async def _happens(self, event: str) -> None:
+        """Let the world take a turn, as the story says it does."""
+        operator = Principal(PrincipalId("olga"), self.gate.desks.tenant, frozenset({Role.OPERATOR}))
+        brakes = self.gate.desks.brakes
+        match event:
+            case "the refund's answer gets lost":
+                self.shop.slow.add("refund_order")
+            case "the voucher's answer gets lost":
+                self.shop.slow.add("issue_voucher")
+            case "the courier changes its tool":
+                self.courier.change_its_tool()
+                await self.gate.desks.publisher.refresh()
+            case "the brake is pulled on all writes":
+                reason = "Refunds look wrong since noon."
+                brake = await brakes.on(operator, BrakeTarget.WRITES, "", reason=reason, for_ms=_HOUR_MS)
+                self.brakes.append(brake.id)
+            case "the brake is lifted":
+                while self.brakes:
+                    await brakes.off(operator, self.brakes.pop())
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The day in figures; money in cents."""
+
+    calls: int
+    executed: int
+    denied: int
+    asked: int
+    approved: int
+    moved: int
+    """What the shop's own books say."""
+    settled: int
+    """What the gate's ledger says. The two must be equal."""
+    held: int
+    """Set aside for calls of unknown outcome."""
+    kept_back: int
+    """What the calls that did not happen would have moved."""
+    cost_nano_usd: int
+    seconds: float
+
+
+@asynccontextmanager
+async def opened(story: Story, folder: Path) -> AsyncIterator[Day]:
+    """Write the demo's deployment into `folder` and open it: a real gate on a real store, with real tools."""
+    shop = Shop(dict(story.orders), dict(story.customers), story.inbox)
+    token = SHOP.set(shop)
+    try:
+        with serving() as courier:
+            _write_deployment(folder, courier.url)
+            async with open_interlock(folder, notifier=Silent()) as built, built.alive():
+                yield Day(story, shop, courier, Gate(built.desks))
+    finally:
+        SHOP.reset(token)
+
+
+async def sums(day: Day, played: tuple[Played, ...], started: float) -> Sums:
+    """Add the day up, from the gate's own records."""
+    desks = day.gate.desks
+    auditor = Principal(PrincipalId("audit"), desks.tenant, frozenset({Role.AUDITOR}))
+    balances = await desks.records.budgets(auditor)
+    money = [balance for balance in balances if "all-money-per-day" in balance.budget]
+    steps = [step for one in played for step in one.steps]
+    costs = {contract.name: contract.cost_nano_usd for contract in await desks.contracts.list(auditor)}
+    executed = [step for step in steps if step.status in {"succeeded", "unknown", "withheld"}]
+    return Sums(
+        calls=len(steps),
+        executed=len(executed),
+        denied=sum(step.status == "denied" for step in steps),
+        asked=sum(bool(step.people) for step in steps),
+        approved=sum(bool(step.people) and step.status == "succeeded" for step in steps),
+        moved=day.shop.moved_cents,
+        settled=sum(balance.spent for balance in money),
+        held=sum(balance.held for balance in money),
+        kept_back=sum(_cents(step) for step in steps if step.status in {"denied", "escalated"}),
+        cost_nano_usd=sum(costs.get(step.tool, 0) for step in executed),  # type: ignore[call-overload]
+        seconds=time.monotonic() - started,
+    )
+
+
+def _cents(step: Step) -> int:
+    amount = step.arguments.get("amount_usd")
+    return round(amount * 100) if isinstance(amount, int | float) else 0
+
+
+def _approver(desks: Desks, name: str) -> Principal:
+    return Principal(PrincipalId(name), desks.tenant, frozenset({Role.APPROVER}))
+
+
+def _why(answer: CallAnswer) -> str:
+    if answer.status is CallStatus.SUCCEEDED:
+        return ""
+    findings = answer.decision.get("findings") or ()
+    reasons = [finding["reason"] for finding in findings if finding.get("effect") == answer.decision.get("effect")]
+    if answer.status in {CallStatus.PENDING, CallStatus.DENIED, CallStatus.SIMULATED, CallStatus.ESCALATED} and reasons:
+        # Of several reasons, where a thing goes tells more than what is said in it.
+        return str(next((reason for reason in reasons if "(text_out)" not in reason), reasons[0]))
+    if answer.failure is not None:
+        return f"{answer.failure.what}."
+    return str(answer.result.content) if answer.result is not None else ""
+
+
+def _write_deployment(folder: Path, courier: str) -> None:
+    with as_file(files("interlock.demo").joinpath("deployment")) as source:
+        for file in sorted(source.rglob("*.yaml")):
+            target = folder / file.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(file.read_text("utf-8").replace("${COURIER}", courier), "utf-8")
