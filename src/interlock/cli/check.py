@@ -1,11 +1,12 @@
 """`interlock check`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from interlock.cli.conditions import compile_conditions
 from interlock.cli.output import AsJson, Output
 from interlock.config import (
     Deployment,
@@ -16,6 +17,7 @@ from interlock.config import (
     nearest,
     read_agent,
     recognise,
+    refusal,
 )
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.ids import ToolName
@@ -63,11 +65,14 @@ def _report(
     output: Output,
     kind: str,
     path: Path,
-    agents: Iterable[AgentPolicy],
+    agents: Collection[AgentPolicy],
     waiting: Sequence[ToolMention],
     extent: Mapping[str, Any] | None = None,
     described: Iterable[ToolName] = (),
 ) -> None:
+    compiled = compile_conditions(agents)
+    if compiled.problems:
+        raise refusal(compiled.problems)
     rows = [_row(agent) for agent in agents]
     unresolved = _unresolved(waiting, tuple(described))
     output.data(
@@ -80,6 +85,8 @@ def _report(
     output.say()
     columns = ("agent", "stage", "tools", "rules", "limits", "owner")
     output.table(columns, [[row[column] for column in columns] for row in rows])
+    for sentence in compiled.left:
+        output.say(f"\n{sentence}.")
     if unresolved:
         output.say("\nTools that could not be resolved, because nothing is connected:")
         spelt = [[each["tool"], f"{each['file']}:{each['line']}", each["nearest"]] for each in unresolved]

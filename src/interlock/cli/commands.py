@@ -23,6 +23,14 @@ class Place:
 COMMANDS = {
     "init": Place("interlock.cli.init", "Write a starter deployment into a folder."),
     "check": Place("interlock.cli.check", "Say what is wrong with a configuration, with the line of each problem."),
+    "serve": Place("interlock.cli.serve", "Serve MCP, tool calls and the management API."),
+    "approvals": Place("interlock.cli.approvals", "What people are asked, and what they say."),
+    "brake": Place("interlock.cli.brake", "Stop what must not happen any more."),
+    "runs": Place("interlock.cli.runs", "Runs, their calls, and outcomes that nobody knows."),
+    "tools": Place("interlock.cli.tools", "The tools, as reviewed."),
+    "keys": Place("interlock.cli.keys", "Keys of people, services and agents."),
+    "budgets": Place("interlock.cli.budgets", "What is spent, held and left."),
+    "audit": Place("interlock.cli.audit", "Who did what, and under which rules."),
     "version": Place("interlock.cli.version", "Print the version."),
 }
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 import typer
@@ -20,10 +20,10 @@ class Output:
 
     as_json: bool = False
 
-    def data(self, value: Mapping[str, Any] | Sequence[Any]) -> None:
-        """Print `value` as JSON on one line, if JSON is asked for."""
+    def data(self, value: object) -> None:
+        """Print `value`, plain or a dataclass, as JSON on one line, if JSON is asked for."""
         if self.as_json:
-            typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+            typer.echo(json.dumps(value, ensure_ascii=False, default=_plain))
 
     def say(self, sentence: str = "") -> None:
         """Print a sentence, unless JSON is asked for."""
@@ -41,6 +41,12 @@ class Output:
         for row in rows:
             table.add_row(*(Text(printable(str(cell))) for cell in row))
         Console(highlight=False, markup=False).print(table)
+
+
+def _plain(value: Any) -> object:  # noqa: ANN401 - whatever json does not know
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def printable(text: str) -> str:

@@ -24,7 +24,7 @@ from interlock.config.loading import (
     read_agent,
     recognise,
 )
-from interlock.config.problems import nearest
+from interlock.config.problems import nearest, refusal
 from interlock.config.resolving import resolve, unresolved
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "nearest",
     "read_agent",
     "recognise",
+    "refusal",
     "resolve",
     "store_url",
     "unresolved",

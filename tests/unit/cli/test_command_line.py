@@ -103,6 +103,37 @@ def test_a_tool_that_no_contract_describes_is_named_with_the_nearest(
 
 
 @pytest.mark.parametrize(
+    ("engine", "condition"),
+    [
+        ("cel", "input.amount <="),
+        ("cel", "inptu.amount <= 3.0"),
+        ("opa", "input.amount <="),
+        ("opa", "inptu.amount <= 3"),
+        ("cedar", "context.input.amount <="),
+    ],
+)
+def test_a_condition_that_does_not_compile_is_told_at_its_line(
+    engine: str, condition: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "agent.yaml"
+    rule = f'    - {{id: cap, engine: {engine}, condition: "{condition}", on_fail: deny}}\n'
+    path.write_text(f"allowed_tools: [pay]\npolicy:\n  rules:\n{rule}")
+
+    assert interlock("check", str(path), "--json") == Exit.USAGE
+    (problem,) = json.loads(capsys.readouterr().out)["problems"]
+    assert (problem["line"], problem["key"]) == (4, "policy.rules: cap")
+
+
+def test_a_language_that_is_not_installed_is_told_and_not_a_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "interlock.adapters.rego", None)
+
+    assert interlock("check", str(EXAMPLES / "agent_config.yaml")) == Exit.FINE
+    assert "2 conditions in opa were not compiled: the extra 'rego' is not installed." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
     "arguments", [[], ["chekc"], ["check", "--jsno"], ["check", "a", "b"], ["check", "nowhere"], ["init", "\x00"]]
 )
 def test_wrong_usage_exits_with_2_and_a_hint(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,147 @@
+"""`interlock runs`."""
+
+from typing import Annotated
+
+import typer
+
+from interlock.cli.output import AsJson, Output
+from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
+from interlock.cli.times import shown
+from interlock.domain.calls import CallRecord, CallStatus
+from interlock.domain.canonical import canonical_json, parse_json
+from interlock.domain.errors import BadInput
+from interlock.domain.ids import CallId, RunId
+from interlock.domain.runs import Run
+from interlock.runs.ports import CallFilter
+from interlock.server.api import views
+
+app = typer.Typer(
+    help="Runs, their calls, and outcomes that nobody knows.", no_args_is_help=True, rich_markup_mode=None
+)
+
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, as `interlock runs list` shows it.")]
+
+
+@app.command("list")
+def list_(config: Config = HERE, limit: Limited = 20, as_json: AsJson = False) -> None:
+    """List the newest runs."""
+
+    async def work(session: Session) -> tuple[Run, ...]:
+        return await session.desks.runs.runs(session.principal, limit)
+
+    found = on_deployment(config, work)
+    output = Output(as_json)
+    output.data({"runs": [views.run(one) for one in found]})
+    rows = [(one.id, one.agent, one.state, one.user or "-", shown(one.opened_at)) for one in found]
+    output.table(("run", "agent", "state", "user", "opened"), rows, empty="No run was opened yet.")
+    if found:
+        output.say(f"\nNext: interlock runs show {found[0].id}")
+
+
+@app.command()
+def show(run: RunArgument, config: Config = HERE, limit: Limited = 50, as_json: AsJson = False) -> None:
+    """Show a run and its calls."""
+
+    async def work(session: Session) -> tuple[Run, tuple[CallRecord, ...]]:
+        desk, principal = session.desks.runs, session.principal
+        return await desk.find(principal, RunId(run)), await desk.calls(
+            principal, CallFilter(run=RunId(run), limit=limit)
+        )
+
+    found, records = on_deployment(config, work)
+    output = Output(as_json)
+    output.data({"run": views.run(found), "calls": [views.call(one) for one in records]})
+    output.say(f"{found.id} of {found.agent}   ({found.state})")
+    output.say(f"  opened     {shown(found.opened_at)} by {found.principal}")
+    output.say(f"  ends       {shown(found.deadline)}")
+    output.say(f"  user       {found.user or '-'}")
+    output.say()
+    _table(output, records)
+
+
+@app.command()
+def calls(
+    run: Annotated[str | None, typer.Argument(metavar="RUN", help="Only those of this run.")] = None,
+    status: Annotated[CallStatus | None, typer.Option(help="Only those that stand there, such as `unknown`.")] = None,
+    config: Config = HERE,
+    limit: Limited = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List calls, the newest first."""
+    query = CallFilter(
+        run=RunId(run) if run is not None else None,
+        statuses=frozenset({status}) if status is not None else None,
+        limit=limit,
+    )
+
+    async def work(session: Session) -> tuple[CallRecord, ...]:
+        return await session.desks.runs.calls(session.principal, query)
+
+    found = on_deployment(config, work)
+    output = Output(as_json)
+    output.data({"calls": [views.call(one) for one in found]})
+    _table(output, found)
+    lost = next((one.call.key for one in found if one.status is CallStatus.UNKNOWN), None)
+    if lost is not None:
+        output.say(f'\nNext: interlock runs resolve {lost.run} {lost.call} --happened --note "how you know"')
+
+
+@app.command()
+def resolve(
+    run: RunArgument,
+    call: Annotated[str, typer.Argument(metavar="CALL", help="The call of unknown outcome.")],
+    happened: Annotated[
+        bool | None, typer.Option("--happened/--did-not-happen", help="Whether the tool did it.")
+    ] = None,
+    note: Annotated[str, typer.Option("--note", "-n", help="How you know.")] = "",
+    result: Annotated[str | None, typer.Option(help="What the tool answered, as JSON, if that is known.")] = None,
+    config: Config = HERE,
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a call of unknown outcome; its held budget is settled accordingly."""
+    if happened is None:
+        raise BadInput("Say whether it happened", do="Give --happened or --did-not-happen")
+    content = parse_json(result) if result is not None else None
+
+    async def work(session: Session) -> CallRecord:
+        return await session.desks.runs.resolve(
+            session.principal, RunId(run), CallId(call), happened=happened, note=note, result=content
+        )
+
+    record = on_deployment(config, work)
+    output = Output(as_json)
+    output.data(views.call(record))
+    output.say(f"Recorded: call {call} is {record.status}. Its budget is settled accordingly.")
+
+
+@app.command()
+def stop(run: RunArgument, config: Config = HERE, as_json: AsJson = False) -> None:
+    """Stop a run: no call of it is admitted any more. A call under way is finished."""
+
+    async def work(session: Session) -> Run:
+        await session.desks.runs.close(session.principal, RunId(run), stop=True)
+        return await session.desks.runs.find(session.principal, RunId(run))
+
+    found = on_deployment(config, work)
+    output = Output(as_json)
+    output.data(views.run(found))
+    output.say(f"Run {run} is {found.state}.")
+
+
+def _table(output: Output, records: tuple[CallRecord, ...]) -> None:
+    rows = [
+        (
+            one.call.key.call,
+            one.call.tool,
+            one.status,
+            _brief(canonical_json(one.call.arguments).decode()),
+            one.failure.code if one.failure is not None else one.approval or "",
+            shown(one.created_at),
+        )
+        for one in records
+    ]
+    output.table(("call", "tool", "status", "arguments", "note", "made"), rows, empty="There are no such calls.")
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,128 @@
+"""`interlock serve`."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+import uvicorn
+
+from interlock.cli.exits import Exit
+from interlock.cli.output import AsJson, Output
+from interlock.cli.session import HERE, Config
+from interlock.config import Server
+from interlock.server.app import build_app
+from interlock.server.guard import DoorRules
+from interlock.wiring import Interlock, open_interlock
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+_ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound
+_PATIENCE_S = 30
+"""How long requests under way may take after the signal to stop; calls to tools are waited for in any case."""
+
+
+@app.command()
+def serve(
+    config: Config = HERE,
+    host: Annotated[str | None, typer.Option(help="Where to listen, in place of server.host.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="In place of server.port; 0 takes a free one.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Serve MCP at /mcp, tool calls at /v1/tool-calls and the management API at /api/v1."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    loops = uvicorn.Config("", loop="auto").get_loop_factory()
+    with asyncio.Runner(loop_factory=loops) as runner:
+        stopped_by = runner.run(_serve(config, host, port, Output(as_json)))
+    if stopped_by is signal.SIGINT:
+        raise typer.Exit(Exit.INTERRUPTED)
+
+
+async def _serve(config: Config, host: str | None, port: int | None, output: Output) -> signal.Signals | None:
+    async with open_interlock(config) as interlock:
+        declared = interlock.deployment.server
+        listening = _listen(host or declared.host, declared.port if port is None else port)
+        with listening:
+            url = _url(listening)
+            app = build_app(
+                interlock.desks,
+                _rules(declared, host),
+                approvals_url=f"{(declared.public_url or url).rstrip('/')}/api/v1/approvals",
+            )
+            async with interlock.alive():
+                server = GracefulServer(
+                    uvicorn.Config(
+                        app,
+                        lifespan="off",
+                        ws="none",
+                        log_config=None,
+                        log_level="warning",
+                        access_log=False,
+                        server_header=False,
+                        timeout_graceful_shutdown=_PATIENCE_S,
+                    )
+                )
+                _announce(interlock, url, output)
+                await server.serve(sockets=[listening])
+            return server.stopped_by
+
+
+class GracefulServer(uvicorn.Server):
+    """Stops at a signal and returns, so that calls under way are settled; a second signal stops waiting for requests."""
+
+    stopped_by: signal.Signals | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Listen for SIGINT and SIGTERM while serving; nothing is raised again afterwards."""
+        loop = asyncio.get_running_loop()
+        for sign in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(sign, self._stop, sign)
+        yield
+        # The handlers stay: an impatient second signal must not tear the settlement of a call.
+
+    def _stop(self, sign: signal.Signals) -> None:
+        if self.should_exit:
+            self.force_exit = True
+        self.stopped_by = self.stopped_by or sign
+        self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _rules(declared: Server, host: str | None) -> DoorRules:
+    """Return what the door lets through: the configured names, the address that it listens on, and the public one."""
+    listens = {one.lower() for one in (host, declared.host) if one is not None and one not in _ANYWHERE}
+    public = urlsplit(declared.public_url)
+    names = {one.lower() for one in declared.allowed_hosts} | {f"[{one}]" if ":" in one else one for one in listens}
+    if public.hostname:
+        names.add(public.hostname)
+    origins = {one.lower() for one in declared.allowed_origins}
+    return DoorRules(hosts=frozenset(names), origins=frozenset(origins))
+
+
+def _announce(interlock: Interlock, url: str, output: Output) -> None:
+    problems = interlock.desks.publisher.problems
+    release = interlock.desks.publisher.current()
+    output.data({"url": url, "tools": len(release.catalogue.contracts), "problems": list(problems)})
+    output.say(f"Interlock serves {len(release.catalogue.contracts)} tools to {len(release.agents)} agents.")
+    output.say(f"  MCP         {url}/mcp")
+    output.say(f"  tool calls  {url}/v1/tool-calls")
+    output.say(f"  management  {url}/api/v1")
+    for problem in problems:
+        output.say(f"\n{problem}")
