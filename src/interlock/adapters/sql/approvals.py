@@ -9,6 +9,8 @@ from interlock.domain.approvals import Approval, ApprovalState, Binding, Verdict
 from interlock.domain.calls import CallKey
 from interlock.domain.ids import ApprovalId
 
+LIVE = frozenset({ApprovalState.OPEN, ApprovalState.GRANTED})
+
 ADD = Statement("""
     INSERT INTO approvals (id, tenant, run, state, created_at, due_at, expires_at, escalated_at, body)
     VALUES (:id, :tenant, :run, :state, :created_at, :due_at, :expires_at, :escalated_at, :body)
@@ -45,6 +47,49 @@ SEARCH = Statement(
     """,
 )
 
+SEARCH_RUN = Statement(
+    """
+    SELECT body FROM approvals
+    WHERE tenant = :tenant AND run = :run
+      AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+      AND (:due_before IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
+      AND (:expires_before IS NULL OR expires_at < :expires_before)
+    ORDER BY due_at, seq LIMIT :limit
+    """,
+    postgresql="""
+    SELECT body FROM approvals
+    WHERE tenant = :tenant AND run = :run
+      AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
+      AND (CAST(:due_before AS bigint) IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
+      AND (CAST(:expires_before AS bigint) IS NULL OR expires_at < :expires_before)
+    ORDER BY due_at, seq LIMIT :limit
+    """,
+)
+
+# Its first line is the condition of the index over the few questions that are not closed.
+SEARCH_LIVE = Statement(
+    """
+    SELECT body FROM approvals INDEXED BY approvals_live
+    WHERE state IN ('open', 'granted')
+      AND (:tenant IS NULL OR tenant = :tenant)
+      AND (:run IS NULL OR run = :run)
+      AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
+      AND (:due_before IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
+      AND (:expires_before IS NULL OR expires_at < :expires_before)
+    ORDER BY due_at, seq LIMIT :limit
+    """,
+    postgresql="""
+    SELECT body FROM approvals
+    WHERE state IN ('open', 'granted')
+      AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
+      AND (CAST(:run AS text) IS NULL OR run = :run)
+      AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
+      AND (CAST(:due_before AS bigint) IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
+      AND (CAST(:expires_before AS bigint) IS NULL OR expires_at < :expires_before)
+    ORDER BY due_at, seq LIMIT :limit
+    """,
+)
+
 
 class SqlApprovals(ApprovalRecords):
     """The table `approvals`."""
@@ -73,7 +118,16 @@ class SqlApprovals(ApprovalRecords):
             "expires_before": query.expires_before,
             "limit": query.limit,
         }
-        return tuple(_approval(body) for (body,) in self._session.all(SEARCH, values))
+        return tuple(_approval(body) for (body,) in self._session.all(_search(query), values))
+
+
+def _search(query: ApprovalFilter) -> Statement:
+    """Return the statement that reads the least for `query`; all of them give the same answer to it."""
+    if query.tenant is not None and query.run is not None:
+        return SEARCH_RUN
+    if query.states is not None and query.states <= LIVE:
+        return SEARCH_LIVE
+    return SEARCH
 
 
 def _standing(approval: Approval) -> dict[str, Any]:

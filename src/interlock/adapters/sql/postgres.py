@@ -192,6 +192,9 @@ def open_postgres(url: URL) -> PostgresStore:
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         engine.dispose()
         raise postgres_failure(error) from None
+    except StoreUnavailable:
+        engine.dispose()
+        raise
     return PostgresStore(engine)
 
 

@@ -147,7 +147,8 @@ def _approvals() -> None:
         sa.Column("escalated_at", Instant),
         sa.Column("body", Bytes, nullable=False),
     )
-    op.create_index("approvals_due", "approvals", ["state", "due_at"])
+    live = sa.text("state IN ('open', 'granted')")
+    op.create_index("approvals_live", "approvals", ["due_at"], sqlite_where=live, postgresql_where=live)
     op.create_index("approvals_of_run", "approvals", ["tenant", "run"])
 
 
