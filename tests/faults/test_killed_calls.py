@@ -82,8 +82,9 @@ class Bank(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         marker, key = body["marker"], self.headers.get("Idempotency-Key", "")
         with self.lock:
-            seen = key and key in self.keys.setdefault(marker, set())
-            self.keys[marker].add(key)
+            keys = self.keys.setdefault(marker, set())
+            seen = key != "" and key in keys
+            keys.add(key)
             if not (seen and self.honours_keys):
                 self.done[marker] += 1
         time.sleep(random.uniform(0, 0.004))
