@@ -205,7 +205,10 @@ async def _connect(
             )
             how = f"{connection.auth.value}:{connection.auth_name}" if connection.auth_name else connection.auth.value
             api = OpenApiInvoker(
-                connection.name, connection.base_url, auth=how if connection.credential else "", private=True
+                connection.name,
+                connection.base_url,
+                auth=how if connection.credential else "",
+                private=connection.private,
             )
             return _Upstream(_Placed(source, environment, connection.credential), api, None, api.close)
         case PythonTools():

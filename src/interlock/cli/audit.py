@@ -36,8 +36,8 @@ def search(
     found = on_deployment(config, work)
     output = Output(as_json)
     output.data({"events": [views.event(one) for one in found]})
-    rows = [(shown(one.at), one.kind, one.actor, one.subject, _brief(one)) for one in found]
-    output.table(("at", "what", "who", "subject", "details"), rows, empty="Nothing is recorded about that.")
+    rows = [(one.subject, one.kind, one.actor, shown(one.at), _brief(one)) for one in found]
+    output.table(("subject", "what", "who", "at", "details"), rows, empty="Nothing is recorded about that.")
 
 
 def _brief(event: AuditEvent) -> str:

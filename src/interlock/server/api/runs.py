@@ -9,7 +9,7 @@ from interlock.domain.ids import AgentId, CallId, RunId, ToolName, UserId
 from interlock.gateway.run_desk import Opening
 from interlock.runs.ports import CallFilter
 from interlock.server.api import views
-from interlock.server.api.documents import CallDocument, CallsDocument, OpenedRunDocument, RunsDocument
+from interlock.server.api.documents import CallDocument, CallsDocument, OpenedRunDocument, RunDocument, RunsDocument
 from interlock.server.api.operations import PREFIX, Asked, Description, Operation
 from interlock.server.api.queries import (
     CallQuery,
@@ -46,6 +46,11 @@ async def list_runs(asked: Asked) -> RunsDocument:
     """List runs."""
     found = await asked.desks.runs.runs(asked.principal, bounded(asked.query.limit))
     return RunsDocument(tuple(views.run(one) for one in found))
+
+
+async def show_run(asked: Asked) -> RunDocument:
+    """Show one run."""
+    return views.run(await asked.desks.runs.find(asked.principal, RunId(asked.path["run"])))
 
 
 async def list_run_calls(asked: Asked) -> CallsDocument:
@@ -123,6 +128,7 @@ OPERATIONS = (
         Description("GET", RUNS, "listRuns", "List runs; an agent sees its own.", READERS, Page, answer=RunsDocument),
         list_runs,
     ),
+    Operation(Description("GET", RUNS + "/{run}", "showRun", "Show one run.", READERS, answer=RunDocument), show_run),
     Operation(
         Description(
             "GET",
