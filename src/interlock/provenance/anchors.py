@@ -78,8 +78,7 @@ def _names(field: Field, index: Index) -> int:
         return 0
     if _DATED.match(field.value):
         return AMONG if same_day(field.value, user.days) and _rare(field) else 0
-    token = _named_whole(field.value, user)
-    if token:
+    if _named_whole(field.value, user) or _named_by_core(field.value, user):
         return _distinct(field)
     return AMONG if _named_in_part(field.value, user) and _rare(field) else 0
 
@@ -96,13 +95,23 @@ def _named_whole(value: str, user: Words) -> bool:
     return user.says(f" {' '.join(named)} ") is not None
 
 
+def _named_by_core(value: str, user: Words) -> bool:
+    """Whether the user says all the words of a longer name: `budget plan` for budget-plan-2.xlsx."""
+    core = _core(value)
+    return len(core) > 1 and not all(word in COMMON for word in core) and user.says(f" {' '.join(core)} ") is not None
+
+
 def _named_in_part(value: str, user: Words) -> bool:
-    core = [word for word in values.words(_EXTENSION.sub("", values.plain(value))) if len(word) > 2 and word.isalpha()]
-    if core and len(max(core, key=len)) >= 4 and not all(word in COMMON for word in core):
-        joined = f" {' '.join(core)} "
-        if (len(core) > 1 or _NAME_LIKE.search(value)) and user.says(joined) is not None:
-            return True
+    core = _core(value)
+    if len(core) == 1 and len(core[0]) >= 4 and core[0] not in COMMON and _NAME_LIKE.search(value):
+        return user.says(f" {core[0]} ") is not None
     return any(_proper(word, core, user) for word in core)
+
+
+def _core(value: str) -> list[str]:
+    """The words of a name without its extension, its numbers and its shortest words."""
+    spoken = values.words(_EXTENSION.sub("", values.plain(value[: values.MAX_KEY])))
+    return [word for word in spoken if len(word) > 2 and word.isalpha()]
 
 
 def _proper(word: str, among: list[str], user: Words) -> bool:

@@ -49,7 +49,9 @@ def _units(text: str) -> int | None:
 
 def amounts(text: str) -> dict[int, str]:
     """Return the amounts that `text` mentions, in UNITs, each with its spelling. Dates and times are none."""
-    text = _TIME.sub(" ", _DAY_MONTH.sub(" ", _MONTH_DAY.sub(" ", _ISO.sub(" ", _SLASHED.sub(" ", text.lower())))))
+    text = _TIME.sub(
+        " ", _DAY_MONTH.sub(" ", _MONTH_DAY.sub(" ", _ISO.sub(" ", _SLASHED.sub(" ", _PERCENT.sub(" ", text.lower())))))
+    )
     found: dict[int, str] = {}
     for match in _AMOUNT.finditer(text):
         spelling = match[0].rstrip(".,")

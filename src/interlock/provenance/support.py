@@ -60,7 +60,9 @@ def _find_atom(text: str, role: Role, pointer: str, index: Index) -> Found:
     for seen, name in _TRUSTED:
         words: Words = getattr(index, name)
         place = (
-            _in_context(key, pointer, words) if short and role in {Role.ID, Role.FILE} else _stands(key, role, words)
+            _in_context(key, f"{role.value} {pointer}", words)
+            if short and role in {Role.ID, Role.FILE}
+            else _stands(key, role, words)
         )
         if place is not None:
             return Found(seen, NAMED, (place,))
@@ -82,16 +84,16 @@ def _stands(key: str, role: Role, words: Words) -> Place | None:
     return words.says(spoken) if len(spoken) > 2 else None
 
 
-def _in_context(key: str, pointer: str, words: Words) -> Place | None:
+def _in_context(key: str, nouns: str, words: Words) -> Place | None:
     """Where a short number or code stands as an id: after a word for it, after `#`, or in quotes."""
     if key not in words.atoms:
         return None
-    nouns = _NUMBERED | frozenset(values.words(pointer.lower().replace("_", " ")))
+    known = _NUMBERED | frozenset(values.words(nouns.lower().replace("_", " ")))
     for (text, place), (raw, _) in zip(words.phrases, words.raw, strict=True):
         at = text.find(f" {key} ")
         while at >= 0:
             before = text[max(0, at - 40) : at].rsplit(" ", 1)[-1]
-            if before in nouns:
+            if before in known:
                 return place
             at = text.find(f" {key} ", at + 1)
         low = raw.lower()

@@ -57,7 +57,7 @@ class _Reader:
         return len(line) - len(line.lstrip(" "))
 
     def skip_blank(self) -> None:
-        while self.at < len(self.lines) and not self.column and not self.lines[self.at].strip():
+        while self.at < len(self.lines) and not self.column and not self.lines[self.at].strip(" \t"):
             self.at += 1
 
     def next_line(self) -> None:
@@ -96,7 +96,7 @@ class _Reader:
             match = _KEY.match(self.rest())
             if match is None:
                 raise NotYaml("neither a key nor the end")
-            key = _unquote(match["key"].rstrip())
+            key = _unquote(match["key"].rstrip(" \t"))
             if key in found:
                 raise NotYaml("a key twice")
             self.column += match.end()
@@ -121,23 +121,25 @@ class _Reader:
         rest = self.rest()
         if rest[0] in "'\"":
             return self.quoted(rest[0])
-        if rest.strip() in {"[]", "{}"}:
+        if rest.strip(" \t") in {"[]", "{}"}:
             self.next_line()
-            empty: Json = [] if rest.strip() == "[]" else {}
+            empty: Json = [] if rest.strip(" \t") == "[]" else {}
             return empty
         if rest[0] in "[]{}|>&*!%@`?#,":
             raise NotYaml("a form that is not read here")
         return self.plain(parent)
 
     def plain(self, parent: int) -> Json:
-        pieces = [self.rest().strip()]
+        pieces = [self.rest().strip(" \t")]
         self.next_line()
         while self.at < len(self.lines):
             line = self.lines[self.at]
-            if line.strip() and len(line) - len(line.lstrip(" ")) <= parent:
+            if line.strip(" \t") and len(line) - len(line.lstrip(" ")) <= parent:
                 break
-            pieces.append(line.strip())
+            pieces.append(line.strip(" \t"))
             self.at += 1
+        while not pieces[-1] and len(pieces) > 1:
+            pieces.pop()
         if any(": " in piece or " #" in piece or piece.endswith(":") for piece in pieces):
             raise NotYaml("a plain text that could be a mapping")
         return _typed(_fold(pieces))
@@ -149,13 +151,13 @@ class _Reader:
             line = self.rest()
             end = _closing(line, quote)
             if end >= 0:
-                pieces.append(line[:end] if not pieces else line[:end].lstrip())
-                if line[end + 1 :].strip():
+                pieces.append(line[:end] if not pieces else line[:end].lstrip(" \t"))
+                if line[end + 1 :].strip(" \t"):
                     raise NotYaml("text after the closing quote")
                 self.next_line()
                 folded = _fold_quoted(pieces, quote)
                 return folded.replace("''", "'") if quote == "'" else _ESCAPE.sub(_unescape, folded)
-            pieces.append(line if not pieces else line.lstrip())
+            pieces.append(line if not pieces else line.lstrip(" \t"))
             self.next_line()
         raise NotYaml("a quote that does not close")
 
@@ -181,7 +183,7 @@ def _closing(line: str, quote: str) -> int:
 
 def _fold_quoted(pieces: list[str], quote: str) -> str:
     if quote == "'":
-        return _fold([piece.rstrip() if index < len(pieces) - 1 else piece for index, piece in enumerate(pieces)])
+        return _fold([piece.rstrip(" \t") if index < len(pieces) - 1 else piece for index, piece in enumerate(pieces)])
     out: list[str] = []
     joined: list[str] = []
     for index, piece in enumerate(pieces):
