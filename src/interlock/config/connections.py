@@ -65,6 +65,7 @@ def _openapi(entry: Entry, said: Section, folder: Path, found: Findings) -> Open
         auth_name=name,
         include=said.get("include"),
         exclude=said.get("exclude", ()),
+        private=said.get("private", False),
         environment=said.get("environment"),
         source=entry.spot.source,
     )

@@ -74,6 +74,8 @@ class OpenApi:
     include: tuple[str, ...] | None = None
     """Operations that become tools; None means all."""
     exclude: tuple[str, ...] = ()
+    private: bool = False
+    """Whether the host may have an address inside the own network."""
     environment: Environment | None = None
     source: str = ""
 

@@ -5,7 +5,7 @@ from interlock.config.limits import LIMITS
 from interlock.config.overlay_file import ENVIRONMENT, TIER
 from interlock.config.records import Field, ListOf, MapOf, Record
 from interlock.config.secret_refs import CREDENTIAL
-from interlock.config.shapes import Choice, Text, Whole
+from interlock.config.shapes import Choice, Flag, Text, Whole
 from interlock.config.units import DURATION, SHARE
 from interlock.domain.contracts import Tier
 
@@ -45,6 +45,12 @@ OPENAPI = Record(
         Field("auth_name", Text("a name", r"[A-Za-z0-9_.-]{1,100}"), "The header or query parameter that takes it."),
         Field("include", _OPERATIONS, "The operations that become tools.", default="all"),
         Field("exclude", _OPERATIONS, "Operations that do not."),
+        Field(
+            "private",
+            Flag(),
+            "Whether the host of `base_url` may have an address inside the own network.",
+            default="false; an IP address and `localhost` always may",
+        ),
         _ENVIRONMENT,
     ),
 )

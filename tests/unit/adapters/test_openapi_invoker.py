@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import gc
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import unused_port
@@ -173,6 +175,23 @@ async def test_an_unknown_host_means_not_sent() -> None:
     answer = await unknown.invoke(Invocation(contract(), {"id": "1"}, "k", None, 3_000))
     assert answer.delivery is Delivery.NOT_SENT
     await unknown.close()
+
+
+async def test_a_name_that_means_an_address_inside_the_own_network_is_not_connected_to(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def resolve(*_: object) -> list[Any]:
+        info = {"hostname": "api.example.com", "host": "127.0.0.1", "port": server.port, "family": socket.AF_INET}
+        return [{**info, "proto": 0, "flags": 0}]
+
+    monkeypatch.setattr(aiohttp.ThreadedResolver, "resolve", resolve)
+    for private in (False, True):
+        invoker = OpenApiInvoker("shop", f"http://api.example.com:{server.port}", private=private)
+        answer = await invoker.invoke(Invocation(contract(), {"id": "1"}, "k", None, 2_000))
+        await invoker.close()
+        assert answer.delivery is (Delivery.ANSWERED if private else Delivery.NOT_SENT)
+        assert private or "private" in answer.detail
+    assert len(server.seen) == 1
 
 
 async def test_a_slow_tool_leaves_the_outcome_open(server: Server) -> None:

@@ -20,6 +20,10 @@ class SentAndBroken(Exception):
     """The connection broke after the request had begun to leave."""
 
 
+class OwnNetwork(OSError):
+    """A named host has no address outside the own network."""
+
+
 class GuardedResolver(AbstractResolver):
     """Resolves names like the system does, and drops addresses that no outside host may have.
 
@@ -37,7 +41,7 @@ class GuardedResolver(AbstractResolver):
         found = await self._inner.resolve(host, port, family)
         allowed = [result for result in found if reachable(result["host"], private=self._private)]
         if not allowed:
-            raise OSError(None, "the host resolves only to addresses inside the own network")
+            raise OwnNetwork(None, "no address outside the own network")
         return allowed
 
     async def close(self) -> None:

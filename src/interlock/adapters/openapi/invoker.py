@@ -3,7 +3,7 @@
 import aiohttp
 
 from interlock.adapters.openapi.answers import read_answer, uncertain
-from interlock.adapters.openapi.egress import SentAndBroken, checked_base, open_session
+from interlock.adapters.openapi.egress import OwnNetwork, SentAndBroken, checked_base, open_session
 from interlock.adapters.openapi.encoding import NotEncodable
 from interlock.adapters.openapi.requests import Request, build_request
 from interlock.domain.canonical import JsonObject
@@ -61,7 +61,7 @@ class OpenApiInvoker(ToolInvoker):
                 return await read_answer(response, invocation.contract)
         # The errors' own words may hold the URL, and with it a credential: only their kind is passed on.
         except _NEVER_LEFT as error:
-            return RawAnswer(Delivery.NOT_SENT, detail=f"the tool's host could not be reached ({type(error).__name__})")
+            return RawAnswer(Delivery.NOT_SENT, detail=_unreached(error))
         except TimeoutError:
             return uncertain(f"the tool did not answer within {invocation.timeout_ms} ms")
         except SentAndBroken as error:
@@ -73,6 +73,12 @@ class OpenApiInvoker(ToolInvoker):
         if self._session is None or self._session.closed:
             self._session = open_session(self._base, private=self._private)
         return self._session
+
+
+def _unreached(error: Exception) -> str:
+    if isinstance(getattr(error, "os_error", None), OwnNetwork):
+        return "the tool's host has only addresses inside the own network; 'private: true' would allow that"
+    return f"the tool's host could not be reached ({type(error).__name__})"
 
 
 def parse_auth(text: str) -> JsonObject:
