@@ -25,7 +25,17 @@ from interlock.adapters.python.invoker import PythonInvoker
 from interlock.adapters.python.source import PythonSource, load_module, tools_of
 from interlock.adapters.secrets.resolver import SecretResolver
 from interlock.adapters.sql import open_store
-from interlock.config import Connection, Deployment, McpHttp, McpStdio, OpenApi, PythonTools, load_deployment, store_url
+from interlock.config import (
+    Connection,
+    Deployment,
+    McpHttp,
+    McpStdio,
+    OpenApi,
+    PythonTools,
+    load_deployment,
+    resolve,
+    store_url,
+)
 from interlock.domain.agents import Engine
 from interlock.domain.contracts import Environment, Tier, ToolContract
 from interlock.domain.errors import ConfigurationError, InterlockError
@@ -95,6 +105,7 @@ async def open_interlock(
     path: Path,
     *,
     discover: bool = True,
+    store: Store | None = None,
     environ: Mapping[str, str] | None = None,
     notifier: Notifier | None = None,
     clock: Clock | None = None,
@@ -104,14 +115,16 @@ async def open_interlock(
 
     With `discover` every upstream is asked what it offers; without, none is touched and no secret is needed, there is no
     release, and only what needs none works.
+    `store` takes the place of the deployment's own and stays open.
     A process silent for `alive_ms` is taken for dead by the others.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
     """
     deployment = load_deployment(path)
     variables = os.environ if environ is None else environ
     async with contextlib.AsyncExitStack() as stack:
-        store = await open_store(store_url(deployment, variables))
-        stack.push_async_callback(store.close)
+        if store is None:
+            store = await open_store(store_url(deployment, variables))
+            stack.push_async_callback(store.close)
         secrets = SecretResolver(variables, deployment.folder)
         watch = Watch(_REFRESH_S)
         upstreams = []
@@ -266,7 +279,7 @@ def _declared(deployment: Deployment) -> Declaration:
         proposals={agent.id: ProposalSchema(agent.proposals, str(agent.id)) for agent in agents if agent.proposals},
         pins=PinPolicy(deployment.pins.value),
         sampling=deployment.sampling[Tier.REVERSIBLE],
-        mentions=tuple(mention.name for mention in deployment.mentions),
+        unresolved=lambda tools, categories: resolve(deployment, tools, categories),
     )
 
 

@@ -1,7 +1,7 @@
 """Make releases: ask every upstream what it offers, hold it to the pins, compile policies, swap the whole."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from interlock.domain.contracts import Tier, ToolContract
 from interlock.domain.errors import ConfigurationError, ToolUnavailable
 from interlock.domain.ids import AgentId, TenantId, ToolName
 from interlock.domain.overlays import Overlay
+from interlock.domain.problems import Problem
 from interlock.gateway.ports import Clock
 from interlock.gateway.release import ApprovalTerms, Release
 from interlock.gateway.store import Store, Tx
@@ -40,6 +41,17 @@ Engines = Callable[[Mapping[ToolName, ToolContract]], tuple[PolicyEngine, ...]]
 """Publishes the deployment's Cedar and Rego policies against a catalogue. Raises ConfigurationError."""
 
 
+class Unresolved(Protocol):
+    """Holds the names in the configuration's controls against what there is."""
+
+    def __call__(self, tools: Iterable[ToolName], categories: Iterable[str], /) -> tuple[Problem, ...]:
+        """Return a problem, with its line, for every tool or category that a control names and that is not there."""
+
+
+def _nothing(_tools: Iterable[ToolName], _categories: Iterable[str], /) -> tuple[Problem, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Declaration:
     """What the configuration declares, free of files."""
@@ -50,8 +62,7 @@ class Declaration:
     limits: tuple[Limit, ...] = ()
     terms: Mapping[Tier, ApprovalTerms] = field(default_factory=dict)
     proposals: Mapping[AgentId, ProposalSchema] = field(default_factory=dict)
-    mentions: tuple[ToolName, ...] = ()
-    """Every tool that a control names."""
+    unresolved: Unresolved = _nothing
     pins: PinPolicy = PinPolicy.FIRST_USE
     sampling: int = DEFAULT_SAMPLING
 
@@ -109,13 +120,8 @@ class Publisher:
             if assembly.new_pins:
                 known = await self._store.transact(lambda tx: _pin_new(tx, self._declaration.tenant, assembly.new_pins))
                 assembly = self._assemble(offers, known, missing=bool(unreachable))
-            unknown = self._unknown(assembly.catalogue)
-            if unknown and not unreachable:
-                raise ConfigurationError(
-                    f"The configuration names tools that no upstream offers: {', '.join(unknown)}",
-                    why="a control on a tool that does not exist protects nothing",
-                    do="Correct the names; interlock check shows where they stand",
-                )
+            if not unreachable:
+                self._refuse_unknown(assembly.catalogue)
             self._current = self._published(assembly.catalogue)
             self._ever_published = True
             self._problems = (*unreachable, *assembly.problems)
@@ -141,8 +147,16 @@ class Publisher:
             overlays = tuple(one for one in overlays if one.tool in names or one.tool.split("/")[0] in present)
         return assemble(offers, overlays, pins, self._declaration.pins, self._clock.now())
 
-    def _unknown(self, catalogue: Catalogue) -> tuple[str, ...]:
-        return tuple(sorted({str(name) for name in self._declaration.mentions} - catalogue.names))
+    def _refuse_unknown(self, catalogue: Catalogue) -> None:
+        categories = {contract.category for contract in catalogue.contracts.values()}
+        problems = self._declaration.unresolved(catalogue.names, categories)
+        if problems:
+            raise ConfigurationError(
+                f"The configuration names {len(problems)} tools or categories that there are not",
+                why="a control on a tool that does not exist protects nothing",
+                do="Correct the names",
+                problems=problems,
+            )
 
     def _published(self, catalogue: Catalogue) -> Release:
         declared = self._declaration
