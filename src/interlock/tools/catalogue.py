@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from interlock.domain.canonical import JsonObject
 from interlock.domain.contracts import ToolContract
-from interlock.domain.errors import InterlockError, UnknownTool
+from interlock.domain.errors import ConfigurationError, InterlockError, UnknownTool
 from interlock.domain.ids import ToolName
 from interlock.domain.overlays import Overlay
 from interlock.tools.hashing import Digests
@@ -16,6 +16,9 @@ from interlock.tools.overlays import lay, match
 from interlock.tools.pins import FIRST_USE, PinPolicy, judge, pin
 from interlock.tools.ports import Pin
 from interlock.tools.schemas import Schema
+
+UNREADABLE = "unreadable"
+"""The surface hash of what cannot be hashed; no pin equals it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +112,31 @@ def assemble(
     return Assembly(Catalogue(contracts, surfaces), tuple(new_pins), tuple(problems))
 
 
-def repin(catalogue: Catalogue, pinned: Pin) -> Catalogue:
-    """Return `catalogue` with one contract held to `pinned`: what `tools approve` does, and a refresh of pins."""
-    contract = catalogue.contracts.get(pinned.tool)
-    if contract is None:
-        return catalogue
-    changed = judge(contract, pinned, PinPolicy.REQUIRED)
-    return dataclasses.replace(catalogue, contracts={**catalogue.contracts, pinned.tool: changed})
+def hold_changed(catalogue: Catalogue, offers: Iterable[Offer]) -> Catalogue:
+    """Return `catalogue` with every tool quarantined that `offers` now describe differently.
+
+    For a refresh that failed: what an upstream changed must be held even if no whole new catalogue can be made of it.
+    """
+    digests = Digests()
+    now = {offer.address: offer for offer in offers}
+    contracts, surfaces = dict(catalogue.contracts), dict(catalogue.surfaces)
+    for name, contract in catalogue.contracts.items():
+        offer = now.get(f"{contract.upstream.server}/{contract.upstream.operation}")
+        if offer is None or offer.surface == catalogue.surfaces.get(name):
+            continue
+        surface_hash = _surface_hash(offer, digests)
+        if surface_hash != contract.surface_hash:
+            pinned = contract.pinned_hash or contract.surface_hash
+            contracts[name] = dataclasses.replace(contract, surface_hash=surface_hash, pinned_hash=pinned)
+            surfaces[name] = offer.surface
+    return Catalogue(contracts, surfaces)
+
+
+def _surface_hash(offer: Offer, digests: Digests) -> str:
+    try:
+        return digests.surface(offer.surface)
+    except ConfigurationError:
+        return UNREADABLE
 
 
 def _contract(offer: Offer, overlay: Overlay | None, digests: Digests) -> ToolContract:

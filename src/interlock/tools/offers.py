@@ -26,8 +26,13 @@ class Offer:
 
     @property
     def address(self) -> str:
-        """`connection/operation`, the other name by which a contracts file may speak of the tool."""
+        """`connection/operation`: what the upstream itself calls it, distinct from all others."""
         return f"{self.upstream.server}/{self.upstream.operation}"
+
+    @property
+    def called(self) -> tuple[str, ...]:
+        """The names by which a contracts file may speak of the tool."""
+        return (self.name, f"{self.upstream.server}/{self.name}", self.address)
 
     @property
     def surface(self) -> JsonObject:

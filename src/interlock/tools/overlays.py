@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from interlock.domain.contracts import Constraint, Idempotency, Kind, Tier, ToolContract
+from interlock.domain.contracts import Idempotency, Kind, Tier, ToolContract
 from interlock.domain.errors import BadInput, ConfigurationError
 from interlock.domain.ids import ToolName, checked_id
 from interlock.domain.overlays import Overlay
@@ -55,7 +55,7 @@ def match(
     found: dict[str, Overlay] = {}
     problems: list[str] = []
     for overlay in overlays:
-        named = [offer for offer in known if overlay.tool in (offer.name, offer.address)]
+        named = [offer for offer in known if overlay.tool in offer.called]
         if len(named) != 1:
             mismatch = _mismatch(overlay, known, len(named))
             if named or not lenient:
@@ -77,9 +77,9 @@ def _mismatch(overlay: Overlay, offers: tuple[Offer, ...], count: int) -> Config
         return ConfigurationError(
             f"{overlay.source}: '{overlay.tool}' names {count} tools",
             why="several connections offer a tool of this name",
-            do="Write 'connection/operation'",
+            do="Write 'connection/name'",
         )
-    close = nearest(overlay.tool, [name for offer in offers for name in (offer.name, offer.address)])
+    close = nearest(overlay.tool, [name for offer in offers for name in offer.called])
     return ConfigurationError(
         f"{overlay.source}: no connection offers the tool '{overlay.tool}'",
         do=f"Did you mean '{close}'?" if close else "Remove the entry, or add the connection",
@@ -167,9 +167,3 @@ def _refuse_unknown_arguments(said: Overlay, offer: Offer) -> None:
 
 def _where(said: Overlay, offer: Offer) -> str:
     return f"{said.source}: tool '{offer.address}'" if said.source else f"Tool '{offer.address}'"
-
-
-def tighten(contract: ToolContract, constraints: tuple[Constraint, ...], digests: Digests) -> ToolContract:
-    """Return the contract with further constraints; there is no way to take one away."""
-    changed = dataclasses.replace(contract, constraints=contract.constraints + constraints)
-    return dataclasses.replace(changed, hash=digests.contract(changed))

@@ -12,7 +12,7 @@ from interlock.domain.errors import ConfigurationError, InterlockError, UnknownT
 from interlock.domain.ids import ToolName
 from interlock.domain.overlays import Overlay
 from interlock.domain.provenance import Role
-from interlock.tools.catalogue import Assembly, assemble, repin
+from interlock.tools.catalogue import Assembly, assemble, hold_changed
 from interlock.tools.hashing import Digests
 from interlock.tools.offers import Offer
 from interlock.tools.pins import UNREVIEWED, Change, PinPolicy, diff, pin, record
@@ -142,6 +142,12 @@ def test_an_overlay_may_speak_of_what_the_schema_leaves_open() -> None:
     assert contract.roles[0][0] == "/free/iban"
 
 
+@pytest.mark.parametrize("name", ["refund", "pay/refund", "pay/POST /refunds/{id}"])
+def test_an_overlay_names_a_tool_by_its_name_or_with_its_connection(name: str) -> None:
+    operation = Upstream("openapi", "pay", "POST /refunds/{id}")
+    assert only(offer("refund", upstream=operation), Overlay(name, owner="x")).owner == "x"
+
+
 def test_two_overlays_of_one_tool_and_one_overlay_of_two_tools_are_errors() -> None:
     twice = (Overlay("issue_refund", source="a:1"), Overlay("pay/issue_refund", source="b:2"))
     with pytest.raises(ConfigurationError, match="a:1"):
@@ -221,8 +227,20 @@ def test_any_change_of_the_surface_quarantines_until_it_is_approved(change: dict
     assert changed.new_pins == ()
     surface = changed.catalogue.surfaces[contract.name]
     assert diff(first.new_pins[0].surface, surface, Digests())
-    approved = repin(changed.catalogue, pin(contract, surface, "anna", 3, Digests()))
-    assert approved.find("issue_refund").standing is Standing.APPROVED
+    approval = pin(contract, surface, "anna", 3, Digests())
+    approved = assemble([offer(**change)], (), [approval], PinPolicy.FIRST_USE, 4)
+    assert approved.catalogue.find("issue_refund").standing is Standing.APPROVED
+    back = assemble([offer()], (), [approval], PinPolicy.FIRST_USE, 5)
+    assert back.catalogue.find("issue_refund").standing is Standing.QUARANTINED
+
+
+@pytest.mark.parametrize("change", [*SURFACE_CHANGES, {"input_schema": {"maximum": float("nan")}}])
+def test_a_changed_tool_is_held_even_if_no_new_catalogue_can_be_made(change: dict[str, Any]) -> None:
+    before = made(offer(), offer("other")).catalogue
+    after = hold_changed(before, [offer(**change), offer("other")])
+    assert after.find("issue_refund").standing is Standing.QUARANTINED
+    assert after.find("other").standing is Standing.APPROVED
+    assert hold_changed(before, [offer()]) == before
 
 
 def test_what_a_reviewer_says_does_not_change_the_surface_and_does_change_the_contract() -> None:
