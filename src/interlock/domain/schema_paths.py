@@ -31,9 +31,9 @@ def speaks_of(schema: JsonObject, pattern: str) -> bool:
     for depth in range(1, len(steps) + 1):
         if subschemas(schema, build(steps[:depth])):
             continue
-        return depth > 1 and not any(
-            keyword in part for part in subschemas(schema, build(steps[: depth - 1])) for keyword in _STRUCTURE
-        )
+        parts = subschemas(schema, build(steps[: depth - 1]))
+        left_open = any(part.get("additionalProperties") is True for part in parts)
+        return depth > 1 and (left_open or not any(keyword in part for part in parts for keyword in _STRUCTURE))
     return True
 
 

@@ -13,6 +13,7 @@ SCHEMA: dict[str, Any] = {
         "to": {"type": "array", "items": {"$ref": "#/$defs/Person"}},
         "free": {"type": "object"},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "open": {"type": "array", "items": {"type": "object", "additionalProperties": True}},
     },
     "allOf": [{"properties": {"extra": {"type": ["string", "null"]}}}],
     "$defs": {
@@ -34,6 +35,7 @@ SCHEMA: dict[str, Any] = {
         ("/to/x/mail", False),
         ("/labels/any", True),
         ("/free/any/depth", True),
+        ("/open/*/any/depth", True),
         ("/amont", False),
         ("/amount/x", True),
     ],
@@ -43,7 +45,7 @@ def test_a_pointer_is_known_when_documents_can_hold_something_there(pointer: str
 
 
 def test_names_and_types_are_found_through_branches() -> None:
-    assert set(property_names(SCHEMA)) == {"amount", "to", "free", "labels", "extra"}
+    assert set(property_names(SCHEMA)) == {"amount", "to", "free", "labels", "open", "extra"}
     assert property_names(SCHEMA, "/to/*") == ("mail", "boss")
     assert types(SCHEMA, "/amount") == {"number", "null"}
     assert types(SCHEMA, "/extra") == {"string", "null"}
