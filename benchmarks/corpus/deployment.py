@@ -12,7 +12,7 @@ from benchmarks.corpus.configuration import SuiteConfiguration
 from benchmarks.corpus.processes import ProcessFailed, free_port, running
 from benchmarks.corpus.roads import Gated, Keys
 
-_APPROVERS = 2
+_APPROVERS = (1, 2)
 """As many different people as any tier asks for."""
 
 
@@ -27,22 +27,23 @@ async def interlock(
     """Serve `configuration` before `upstream` while the block lasts. Raises ProcessFailed."""
     port = free_port()
     folder = configuration.copy_to(scratch / "deployment", upstream=upstream, port=port)
-    keys = Keys(
-        opener=await _issue(program, folder, "opener", "operator"),
-        approvers=tuple([await _issue(program, folder, f"approver-{n}", "approver") for n in range(1, _APPROVERS + 1)]),
+    host, *people = await asyncio.gather(
+        _issue(program, folder, "host", "--role", "agent", "--agent", configuration.agent),
+        *(_issue(program, folder, f"reviewer-{number}", "--role", "approver") for number in _APPROVERS),
     )
+    keys = Keys(host, tuple(people))
     argv = [*program, "serve", "--config", str(folder)]
     async with running("interlock serve", argv, port=port, log=scratch / "interlock.log", cwd=folder):
         yield Gated(f"http://127.0.0.1:{port}", keys, configuration.agent, client)
 
 
-async def _issue(program: Sequence[str], folder: Path, name: str, role: str) -> str:
-    argv = [*program, "keys", "create", "--config", str(folder), "--name", name, "--role", role, "--json"]
+async def _issue(program: Sequence[str], folder: Path, name: str, *role: str) -> str:
+    argv = [*program, "keys", "create", name, *role, "--config", str(folder), "--json"]
     process = await asyncio.create_subprocess_exec(
-        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=folder
+        *argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=folder
     )
-    said, _ = await process.communicate()
+    said, complaint = await process.communicate()
     if process.returncode:
-        raise ProcessFailed(f"interlock keys create ended with code {process.returncode}:\n{said.decode()}")
-    key: str = json.loads(said)["key"]
-    return key
+        raise ProcessFailed(f"interlock keys create ended with code {process.returncode}:\n{complaint.decode()}")
+    secret: str = json.loads(said)["secret"]
+    return secret

@@ -133,7 +133,7 @@ class Gated:
         )
         headers = {"Authorization": f"Bearer {opened['token']}"}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=60) as http,
+            httpx2.AsyncClient(headers=headers, timeout=60, verify=False) as http,
             Client(streamable_http_client(f"{self.url}/mcp", http_client=http)) as tools,
         ):
             yield _GatedWay(self, tools, opened["run"])
@@ -163,11 +163,11 @@ class _GatedWay:
         result = await self.tools.call_tool(call.tool, call.arguments, meta=meta)
         status = (result.meta or {}).get(f"{_OURS}status")
         if status is None and result.is_error:
-            return Told(Status.STOPPED, _text(result))  # refused before there was a call to record
+            return Told(Status.STOPPED, _why(result))  # refused before there was a call to record
         try:
-            return Told(_STATUSES[str(status)], _text(result))
+            return Told(_STATUSES[str(status)], _why(result))
         except KeyError as error:
-            raise RoadFailed(f"{call.tool} has an unknown status {status!r}: {_text(result)}") from error
+            raise RoadFailed(f"{call.tool} has an unknown status {status!r}: {_why(result)}") from error
 
     async def answer(self, call: RecordedCall, *, approve: bool) -> None:
         verb, reason = (
@@ -188,5 +188,8 @@ class _GatedWay:
         raise RoadFailed(f"{call.tool} is pending and no approval is open for it.")
 
 
-def _text(result: CallToolResult) -> str:
-    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+def _why(result: CallToolResult) -> str:
+    told = result.structured_content or {}
+    if reasons := told.get("reasons"):
+        return " ".join(map(str, reasons))
+    return " ".join(part.text for part in result.content if isinstance(part, TextContent))
