@@ -149,3 +149,17 @@ async def test_an_address_of_another_kind_is_refused_without_repeating_it(addres
     with pytest.raises(ConfigurationError) as raised:
         await open_store(address)
     assert "geheim" not in str(raised.value)
+
+
+async def test_whatever_an_exception_is_it_reaches_its_caller_and_no_other(store: Store) -> None:
+    def stop(tx: Tx) -> None:
+        raise StopIteration
+
+    results = await asyncio.gather(
+        store.transact(stop),
+        store.transact(lambda tx: tx.pins.put(a_pin())),
+        return_exceptions=True,
+    )
+    assert isinstance(results[0], StopIteration | RuntimeError)
+    assert results[1] is None
+    assert await store.read(lambda tx: tx.pins.all()) == (a_pin(),)

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import Any
 
-from interlock.domain.errors import StoreUnavailable
+from interlock.domain.errors import BadInput, InterlockError, StoreUnavailable
 
 _RESULT_CODE = 0xFF
 """SQLite's extended codes carry the primary one in the lowest byte."""
@@ -49,9 +49,15 @@ def sqlite_failure(error: sqlite3.Error) -> StoreUnavailable:
     return _failure("The SQLite database did not take it", why, do, name)
 
 
-def postgres_failure(error: BaseException) -> StoreUnavailable:
+def postgres_failure(error: BaseException) -> InterlockError:
     """Return what `error`, raised by the driver or the pool, means."""
     state = sqlstate(error)
+    if state.startswith("22") or type(error).__name__ == "DataError":
+        return BadInput(
+            "A value cannot be recorded",
+            why="it holds a null character, or a number beyond 64 bits",
+            do="Send texts without null characters and smaller numbers",
+        )
     known = next((words for code, words in _POSTGRES.items() if state.startswith(code)), None)
     # Errors without a state come from the connection: nobody answered.
     why, do = known or (_POSTGRES["08"] if not state else ("", ""))

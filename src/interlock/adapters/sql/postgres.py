@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from interlock.adapters.sql.failures import closed_failure, postgres_failure, sqlstate
 from interlock.adapters.sql.schema import upgrade
 from interlock.adapters.sql.session import Row, Session, Statement, Values
-from interlock.adapters.sql.transaction import SqlTx
+from interlock.adapters.sql.transaction import SqlTx, perform
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Store, Tx
 
@@ -147,7 +147,7 @@ class PostgresStore(Store):
         committing = False
         try:
             cursor.execute("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            value = work(SqlTx(PostgresSession(cursor, self._dictionary, writes=writes)))
+            value = perform(work, SqlTx(PostgresSession(cursor, self._dictionary, writes=writes)))
             committing = writes
             cursor.execute("COMMIT" if writes else "ROLLBACK")
         except BaseException as error:

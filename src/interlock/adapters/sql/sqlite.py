@@ -18,7 +18,7 @@ from sqlalchemy.pool import NullPool
 from interlock.adapters.sql.failures import closed_failure, sqlite_failure
 from interlock.adapters.sql.schema import upgrade
 from interlock.adapters.sql.session import Row, Session, Statement, Values
-from interlock.adapters.sql.transaction import SqlTx
+from interlock.adapters.sql.transaction import SqlTx, perform
 from interlock.adapters.sql.writer import Writer
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Store, Tx
@@ -105,7 +105,7 @@ class SqliteStore(Store):
         connection = self._idle.get()
         try:
             connection.execute("BEGIN")
-            return work(SqlTx(SqliteSession(connection)))
+            return perform(work, SqlTx(SqliteSession(connection)))
         except sqlite3.Error as error:
             raise sqlite_failure(error) from None
         finally:

@@ -1,5 +1,8 @@
 """All tables, joined in one transaction."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from interlock.adapters.sql.approvals import SqlApprovals
 from interlock.adapters.sql.audit import SqlAudit
 from interlock.adapters.sql.brakes import SqlBrakes
@@ -10,6 +13,9 @@ from interlock.adapters.sql.identities import SqlIdentities
 from interlock.adapters.sql.pins import SqlPins
 from interlock.adapters.sql.runs import SqlHeartbeats, SqlRuns
 from interlock.adapters.sql.session import Session
+from interlock.gateway.store import Tx
+
+T = TypeVar("T")
 
 
 class SqlTx:
@@ -26,3 +32,11 @@ class SqlTx:
         self.audit = SqlAudit(session)
         self.identities = SqlIdentities(session)
         self.pins = SqlPins(session)
+
+
+def perform(work: Callable[[Tx], T], tx: Tx) -> T:
+    """Return what `work` returns and raise what it raises, with one exception: no future can carry a StopIteration."""
+    try:
+        return work(tx)
+    except StopIteration:
+        raise RuntimeError("the work of a transaction raised StopIteration") from None

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from interlock.adapters.sql.failures import closed_failure, sqlite_failure
+from interlock.adapters.sql.transaction import perform
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Tx
 
@@ -82,6 +83,17 @@ class Writer:
             running = job is not None
             self._carry_out(batch)
             _deliver(batch)
+        self._refuse_latecomers()
+
+    def _refuse_latecomers(self) -> None:
+        late: list[Job] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
+                if job is not None:
+                    job.error = closed_failure()
+                    late.append(job)
+        _deliver(late)
 
     def _carry_out(self, batch: Sequence[Job]) -> None:
         """Run and commit the batch. INVARIANT: a job without an error has been committed."""
@@ -93,7 +105,7 @@ class Writer:
         except (sqlite3.Error, StoreUnavailable) as error:
             failure = sqlite_failure(error) if isinstance(error, sqlite3.Error) else error
             for job in batch:
-                job.value, job.error = None, failure
+                job.value, job.error = None, StoreUnavailable(failure.what, why=failure.why, do=failure.do)
             self._undo()
 
     def _begin(self) -> None:
@@ -128,7 +140,7 @@ class Writer:
         """Run one job inside a savepoint. Raises only what ends the whole batch."""
         self._connection.execute("SAVEPOINT job")
         try:
-            job.value = job.work(self._tx)
+            job.value = perform(job.work, self._tx)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who awaits the job
             if not self._connection.in_transaction:
                 # Some errors (disk full) make SQLite undo everything at once.
