@@ -1,5 +1,6 @@
 """From YAML files to frozen values: every control known, every problem at its line, nothing ignored."""
 
+from interlock.config.agent_file import CATEGORY
 from interlock.config.deployment import (
     ApprovalClock,
     Auth,
@@ -28,6 +29,7 @@ from interlock.config.problems import nearest, refusal
 from interlock.config.resolving import resolve, unresolved
 
 __all__ = [
+    "CATEGORY",
     "FILE_NAME",
     "AgentFile",
     "ApprovalClock",

@@ -152,7 +152,7 @@ class Publisher:
         problems = self._declaration.unresolved(catalogue.names, categories)
         if problems:
             raise ConfigurationError(
-                f"The configuration names {len(problems)} tools or categories that there are not",
+                "The configuration names tools or categories that do not exist",
                 why="a control on a tool that does not exist protects nothing",
                 do="Correct the names",
                 problems=problems,

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -131,6 +132,49 @@ def test_a_language_that_is_not_installed_is_told_and_not_a_fault(
 
     assert interlock("check", str(EXAMPLES / "agent_config.yaml")) == Exit.FINE
     assert "2 conditions in opa were not compiled: the extra 'rego' is not installed." in capsys.readouterr().out
+
+
+def connected(folder: Path) -> tuple[int, dict[str, Any]]:
+    """Check a deployment against its upstreams in a process of its own, as its tools are Python of its own."""
+    program = "from interlock.cli.app import main; main()"
+    run = subprocess.run(
+        [sys.executable, "-c", program, "check", str(folder), "--connect", "--json"], capture_output=True, text=True
+    )
+    return run.returncode, json.loads(run.stdout)
+
+
+def test_with_its_upstreams_a_deployment_is_checked_and_nothing_is_left_behind(tmp_path: Path) -> None:
+    interlock("init", str(tmp_path / "new"))
+    before = sorted(tmp_path.rglob("*.*"))
+    code, told = connected(tmp_path / "new")
+
+    assert (code, told["ok"], told["tools"], told["unresolved"]) == (Exit.FINE, True, 2, [])
+    assert [path for path in sorted(tmp_path.rglob("*.*")) if "__pycache__" not in str(path)] == before
+
+
+def test_with_its_upstreams_an_unknown_category_is_told_at_its_line(tmp_path: Path) -> None:
+    interlock("init", str(tmp_path))
+    path = tmp_path / "agents" / "refunds.yaml"
+    path.write_text(path.read_text().replace("every: day, tool: refund_order", "every: day, tool: category:paymnts"))
+    code, told = connected(tmp_path)
+
+    assert code == Exit.USAGE
+    assert [(each["line"], each["nearest"]) for each in told["problems"]] == [(20, "category:payments")]
+
+
+def test_a_rule_that_cannot_be_meant_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "agent.yaml"
+    path.write_text("allowed_tools: [pay]\npolicy: {rules: [{id: always, condition: 1 < 2, on_fail: deny}]}\n")
+
+    assert interlock("check", str(path), "--json") == Exit.FAILED
+    told = json.loads(capsys.readouterr().out)
+    assert not told["ok"]
+    assert [(each["severity"], each["rule"]) for each in told["remarks"]] == [("error", "always")]
+
+
+def test_only_a_deployment_has_upstreams(capsys: pytest.CaptureFixture[str]) -> None:
+    assert interlock("check", str(EXAMPLES / "guardrails.yaml"), "--connect") == Exit.USAGE
+    assert "Only a deployment has upstreams" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
