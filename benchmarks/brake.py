@@ -129,7 +129,7 @@ async def _round(
     ended: list[_Ended] = []
     going = asyncio.create_task(_load(servers, bot, run, number, rate, ended))
     await asyncio.sleep(0.5 + (number % 7) * 0.013)
-    order = {"target": "writes", "reason": "drill", "for": "1m"}
+    order = {"target": "writes", "reason": "drill", "for_seconds": 60}
     pulled = time.monotonic()
     brake = await _json(olga.post(f"{servers[number % 2]}/api/v1/brakes", json=order))
     known = time.monotonic()

@@ -1,0 +1,5 @@
+"""`python -m interlock` is the command line."""
+
+from interlock.cli.app import app
+
+app()
