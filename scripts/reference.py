@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import typer
@@ -144,13 +145,22 @@ def _text(title: str, intro: str, lines: Iterable[str]) -> str:
 
 def pages() -> tuple[Page, ...]:
     """Return every generated page, as the code says it now."""
-    for module in ("interlock.wiring", "interlock.cli.app"):
+    for module in ("interlock.wiring", "interlock.server.app", "interlock.server.api.pages", "interlock.cli.app"):
         if importlib.util.find_spec(module):
             importlib.import_module(module)
     found = [errors_page(family(InterlockError))]
+    if "interlock.server.api.pages" in sys.modules:
+        found += http_pages(sys.modules["interlock.server.api.pages"])
     if "interlock.cli.app" in sys.modules:
         found.append(commands_page(sys.modules["interlock.cli.app"].app))
     return tuple(found)
+
+
+def http_pages(written: ModuleType) -> tuple[Page, ...]:
+    """Return the page of all HTTP routes and the OpenAPI document."""
+    entries = tuple(Entry(f"{one.method} {one.path}", one.sentence) for one in written.descriptions())
+    page = Page(FOLDER / "http-api.md", written.page(NOTE), entries)
+    return page, Page(FOLDER / "openapi.json", written.document(), ())
 
 
 def undocumented(page: Page) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from interlock.domain.canonical import Json, parse_json
-from interlock.domain.errors import BadInput, InterlockError
+from interlock.domain.errors import BadInput
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import checked_id
 from interlock.gateway.desks import Desks
@@ -17,6 +17,7 @@ from interlock.server.api.shapes import read, read_query
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, send_bytes, send_empty
 from interlock.server.routing import GuardedRoute
+from interlock.server.tools.mcp import UnsupportedContent
 
 PREFIX = "/api/v1"
 
@@ -113,20 +114,13 @@ class Endpoint:
         return Asked(self.desks, caller.principal, path, query, body, bearer)
 
 
-class UnsupportedBody(InterlockError):
-    """The body is not declared as JSON; nothing ran."""
-
-    code = "unsupported_body"
-    status = 415
-
-
 async def _body(headers: dict[bytes, bytes], receive: Receive, *, needed: bool) -> Json:
     raw = await body_of(receive)
     if not raw and not needed:
         return {}
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if kind != b"application/json":
-        raise UnsupportedBody("The body is not declared as JSON", do="Send Content-Type: application/json")
+        raise UnsupportedContent("The body is not declared as JSON", do="Send Content-Type: application/json")
     return parse_json(raw)
 
 

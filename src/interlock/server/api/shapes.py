@@ -35,7 +35,12 @@ def schema_of(shape: type) -> JsonObject:
     hints = get_type_hints(shape, include_extras=True)
     properties = {one.name: _schema(hints[one.name]) for one in _fields(shape)}
     needed = [one.name for one in _fields(shape) if _required(one)]
-    schema: dict[str, Json] = {"type": "object", "properties": properties, "additionalProperties": False}
+    schema: dict[str, Json] = {
+        "title": shape.__name__,
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
     if needed:
         schema["required"] = needed
     if sentence := (shape.__doc__ or "").strip():

@@ -1,0 +1,119 @@
+"""The whole server over a real SQLite file and a real socket, with a key for each role."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+
+from interlock.adapters.sql import open_store
+from interlock.domain.canonical import Json
+from interlock.domain.identity import Role
+from interlock.domain.ids import AgentId
+from interlock.gateway.access_desk import operator_at_the_machine
+from interlock.gateway.contract_desk import ContractDesk
+from interlock.gateway.desks import Desks
+from interlock.gateway.record_desk import RecordDesk
+from interlock.server.app import build_app
+from interlock.server.guard import DoorRules
+from tests.kits.gate import TENANT, Kit, a_kit
+from tests.kits.mcp import serving
+
+PEOPLE = {
+    "agent": frozenset({Role.AGENT}),
+    "operator": frozenset({Role.OPERATOR}),
+    "approver": frozenset({Role.APPROVER}),
+    "auditor": frozenset({Role.AUDITOR}),
+    "admin": frozenset({Role.ADMIN}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    kind: str
+    body: Json
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        return self.body.get("code", "") if isinstance(self.body, dict) else ""
+
+
+@dataclass(slots=True)
+class Api:
+    """A served deployment."""
+
+    kit: Kit
+    desks: Desks
+    url: str
+    http: aiohttp.ClientSession
+    keys: dict[str, str]
+    """Bearer by person: one for each role, `ben` (a second approver), and `token` once a run is open."""
+    run: str = ""
+
+    async def ask(self, who: str | None, method: str, path: str, body: Json = None, **more: object) -> Answer:
+        """Send one request as `who`; None sends no bearer."""
+        headers = {"Authorization": f"Bearer {self.keys[who]}"} if who is not None else {}
+        headers.update(more.pop("headers", {}))  # type: ignore[call-overload]
+        options = dict(more)
+        if body is not None:
+            options["json"] = body
+        async with self.http.request(method, self.url + path, headers=headers, **options) as response:  # type: ignore[arg-type]
+            kind = response.content_type
+            parsed = await response.json(content_type=None) if "json" in kind else await response.text()
+            return Answer(response.status, kind, parsed, dict(response.headers))
+
+    async def open(self, **body: Json) -> str:
+        """Open a run as the agent and keep its token."""
+        opened = await self.ask("agent", "POST", "/api/v1/runs", {"instruction": "Help the customer.", **body})
+        assert opened.status == 201, opened
+        self.run, self.keys["token"] = opened.body["run"], opened.body["token"]
+        return self.run
+
+    async def call(self, tool: str, call: str, **arguments: Json) -> Answer:
+        """Propose a call as the agent, with its run token."""
+        body = {"run": self.run, "call_id": call, "tool": tool, "arguments": arguments}
+        return await self.ask("token", "POST", "/v1/tool-calls", body)
+
+    async def held(self, call: str = "c1") -> str:
+        """Propose a call that needs one person, and return its approval."""
+        answer = await self.call("mail.send", call, to=["ann@example.com"], body="Hello")
+        assert answer.status == 202, answer
+        return str(answer.body["approval"])
+
+
+def segment(text: str) -> str:
+    """Return `text` as one segment of a path."""
+    return quote(text, safe="")
+
+
+@asynccontextmanager
+async def an_api(folder: Path) -> AsyncIterator[Api]:
+    """Serve a fresh gate whose records are in a SQLite file in `folder`."""
+    store = await open_store(f"sqlite:///{folder}/gate.db")
+    try:
+        kit = await a_kit(store=store)
+        desks = Desks(
+            tenant=TENANT,
+            gate=kit.gate,
+            runs=kit.runs,
+            approvals=kit.approvals,
+            brakes=kit.brakes,
+            access=kit.access,
+            contracts=ContractDesk(store, kit.publisher.current, kit.publisher.refresh, kit.clock),
+            records=RecordDesk(store, kit.clock),
+            publisher=kit.publisher,
+        )
+        admin, keys = operator_at_the_machine(TENANT, "test"), {}
+        for name, roles in {**PEOPLE, "ben": frozenset({Role.APPROVER})}.items():
+            agent = AgentId("refunds") if Role.AGENT in roles else None
+            keys[name], _ = await kit.access.create_key(admin, name, roles, agent)
+        async with serving(build_app(desks, DoorRules())) as url, aiohttp.ClientSession() as http:
+            yield Api(kit, desks, url, http, keys)
+    finally:
+        await store.close()
