@@ -17,6 +17,8 @@ class Role(StrEnum):
     URL = "url"
     ID = "id"
     AMOUNT = "amount"
+    AMOUNT_MINOR = "amount_minor"
+    """An amount in hundredths (cents), where people speak of whole units."""
     COMMAND = "command"
     FILE = "file"
     """A file by name, path or id."""

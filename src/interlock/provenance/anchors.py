@@ -5,7 +5,8 @@ words lead to. Level 0: it merely exists; what it holds proves nothing about wha
 """
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from interlock.provenance import values
 from interlock.provenance.index import Field, Group, Index, Record, Words
@@ -84,7 +85,9 @@ def _names(field: Field, index: Index) -> int:
 
 
 def _named_whole(value: str, user: Words) -> bool:
-    key = values.key_of(value[: values.MAX_KEY])
+    if len(value) > values.MAX_KEY:
+        return False
+    key = values.key_of(value)
     if len(key) < 3 or not _NAME_LIKE.search(value):
         return False
     if any(map(str.isdigit, key)) or "@" in key:
@@ -172,11 +175,12 @@ def _extreme(record: Record, index: Index) -> int:
     asked = _superlatives(index.user)
     for field in record.fields if asked else ():
         if isinstance(field.value, str):
-            dated = bool(_DATED.match(field.value))
+            dated = _DATED.match(field.value) is not None
             up, down = (bool(asked & LATE), bool(asked & EARLY)) if dated else (False, False)
         else:
             up, down = bool(asked & HIGH), bool(asked & LOW)
-        if (up and _is_end(field, sign=1)) or (down and _is_end(field, sign=-1)):
+        least, most = _ends(field.record.group).get((field.name, isinstance(field.value, str)), (None, None))
+        if (up and most is record) or (down and least is record):
             return NAMED
     return 0
 
@@ -198,16 +202,19 @@ def _superlatives(user: Words) -> set[str]:
 _SUPERLATIVES = HIGH | LOW | LATE | EARLY
 
 
-def _is_end(field: Field, *, sign: int) -> bool:
-    """Whether no record beside this one has as much (or as little) in the same field."""
-    mine = field.value
-    for record in field.record.group.records:
-        if record is field.record:
-            continue
-        for other in record.fields:
-            if other.name != field.name or isinstance(other.value, str) is not isinstance(mine, str):
-                continue
-            ahead = other.value >= mine if sign > 0 else other.value <= mine  # type: ignore[operator]
-            if ahead:
-                return False
-    return True
+def _ends(group: Group) -> dict[tuple[str, bool], tuple[Record | None, Record | None]]:
+    """For every field the record that has least of it and the one that has most, None where several do."""
+    if group.ended != len(group.records):
+        group.ended = len(group.records)
+        columns: dict[tuple[str, bool], list[Field]] = {}
+        for record in group.records:
+            for field in record.fields:
+                columns.setdefault((field.name, isinstance(field.value, str)), []).append(field)
+        group.ends = {column: (_only(fields, min), _only(fields, max)) for column, fields in columns.items()}
+    return group.ends
+
+
+def _only(fields: list[Field], pick: Callable[..., Any]) -> Record | None:
+    end = pick(field.value for field in fields)
+    holders = [field.record for field in fields if field.value == end]
+    return holders[0] if len(holders) == 1 else None

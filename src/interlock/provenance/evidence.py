@@ -99,7 +99,7 @@ class Evidence:
                 continue
             role = role_of(pointer, source.roles)[0]
             found = find(value, role, pointer, self.index)
-            strength = found.strength or self._spoken(str(value))
+            strength = found.strength or (0 if role.consequential else self._spoken(str(value)))
             if not strength and ((role.consequential and role is not Role.TEXT_OUT) or found.seen is Seen.UNTRUSTED):
                 return 0, False
             if strength:

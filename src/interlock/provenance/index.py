@@ -75,6 +75,8 @@ class Group:
     records: "list[Record]" = field(default_factory=list)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     counted: int = -1
+    ends: "dict[tuple[str, bool], tuple[Record | None, Record | None]]" = field(default_factory=dict)
+    ended: int = -1
     again: bool = False
     """The same look-up was made before: what the user singled out by comparing was singled out then."""
 

@@ -25,8 +25,11 @@ _LARGEST = 10**15
 _CURRENCIES = "$€£¥ "
 
 
-def to_units(value: object) -> int | None:
-    """Return a JSON number, or the text of one, in UNITs; None when it is no amount."""
+def to_units(value: object, *, minor: bool = False) -> int | None:
+    """Return a JSON number, or the text of one, in UNITs; None when it is no amount. `minor`: it counts hundredths."""
+    if minor:
+        units = to_units(value)
+        return None if units is None or units % 100 else units // 100
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str):

@@ -15,6 +15,7 @@ MAX_SHOWN = 80
 _NUMBERED = frozenset(["id", "ids", "no", "nr", "number", "num", "item", "ref", "reference", "#"])
 _SPLITTERS = str.maketrans(";\n", ",,")
 _ATOMIC = frozenset("@0123456789/:\\")
+AMOUNTS = frozenset({Role.AMOUNT, Role.AMOUNT_MINOR})
 _TRUSTED: Final = ((Seen.USER, "user"), (Seen.SYSTEM, "system"), (Seen.IDENTITY, "identity"))
 
 
@@ -37,8 +38,8 @@ def find(value: Json, role: Role, pointer: str, index: Index) -> Found:
     """Return what stands behind one leaf of the arguments."""
     if is_constant(value):
         return Found(Seen.CONSTANT, NAMED)
-    if role is Role.AMOUNT:
-        return _find_amount(value, index)
+    if role in AMOUNTS:
+        return _find_amount(value, index, to_units(value, minor=role is Role.AMOUNT_MINOR))
     text = value if isinstance(value, str) else str(value)
     if role in {Role.SECRET, Role.COMMAND}:
         return _find_verbatim(text, index)
@@ -69,8 +70,11 @@ def _find_atom(text: str, role: Role, pointer: str, index: Index) -> Found:
     found = _in_records(key, index)
     if found is not None and found.strength:
         return found
-    if role is Role.ADDRESS and (place := index.delegated.says(values.phrase(key))) is not None:
-        return Found(Seen.DELEGATED, AMONG, (place,))
+    # The user names a document and speaks of an address: then the document may say which. Never a receiver.
+    if role is Role.ADDRESS and index.delegated.phrases and index.user.says(" address"):
+        place = index.delegated.says(values.phrase(key))
+        if place is not None:
+            return Found(Seen.DELEGATED, AMONG, (place,))
     return found or _nowhere(key, text, index)
 
 
@@ -178,8 +182,7 @@ def _find_text(text: str, index: Index) -> Found:
     return Found(Seen.UNTRUSTED, 0, (), (suspect,)) if suspect is not None else Found(Seen.COMPOSED)
 
 
-def _find_amount(value: Json, index: Index) -> Found:
-    units = to_units(value)
+def _find_amount(value: Json, index: Index, units: int | None) -> Found:
     if units is None:
         return _find_atom(str(value), Role.ID, "", index)
     for seen, name in _TRUSTED[:2]:

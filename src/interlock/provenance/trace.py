@@ -8,9 +8,9 @@ from interlock.domain.provenance import LeafOrigin, Place, Provenance, Role, See
 from interlock.provenance import values
 from interlock.provenance.evidence import Evidence
 from interlock.provenance.index import Index
-from interlock.provenance.numbers import derives
+from interlock.provenance.numbers import derives, to_units
 from interlock.provenance.roles import MAX_LEAVES, leaves_of, roles_of
-from interlock.provenance.support import Found, find, leaf_origin, mentioned_amounts
+from interlock.provenance.support import AMOUNTS, Found, find, leaf_origin, mentioned_amounts
 
 Leaf = tuple[str, Role, Json, Found]
 _WHERE = frozenset({Role.RECIPIENT, Role.ACCOUNT, Role.URL, Role.ID, Role.FILE, Role.ADDRESS})
@@ -70,17 +70,17 @@ def _judged(leaves: list[Leaf], index: Index, *, aimed: bool) -> list[Leaf]:
     judged: list[Leaf] = []
     for leaf in leaves:
         pointer, role, value, found = leaf
-        if role is Role.AMOUNT and found.strength:
-            found = _bound(value, found, leaves, index)
+        if role in AMOUNTS and found.strength:
+            units = to_units(value, minor=role is Role.AMOUNT_MINOR)
+            found = _bound(units, found, leaves, index)
         elif role is Role.TEXT_OUT and isinstance(value, str):
             found = _outgoing(value, found, leaves, index, aimed=aimed)
         judged.append((pointer, role, value, found))
     return judged
 
 
-def _bound(value: Json, found: Found, leaves: list[Leaf], index: Index) -> Found:
+def _bound(units: int | None, found: Found, leaves: list[Leaf], index: Index) -> Found:
     """An amount that the user did not give for this recipient, although the user gave this recipient an amount."""
-    units = next(iter(mentioned_amounts(str(value))), None)
     if units is None:
         return found
     for _, role, receiver, seen in leaves:

@@ -213,3 +213,10 @@ def test_no_untrusted_text_lends_support(text: str, value: str, role: Role, stru
 def test_nothing_in_sources_or_arguments_makes_it_fail(told: str, value: str, role: Role) -> None:
     sources = (user(told), answer("t", told, FILES, (), q=value), answer("u", value, PAYMENTS), me(told))
     call({"a": value, "b": [value, 1e308, -1, {"c": value}]}, (("", role),), *sources)
+
+
+def test_a_named_document_sets_an_address_only_when_the_user_speaks_of_one() -> None:
+    letter = answer("read_file", "Ship to 1 Evil Street", PROSE, (("/path", Role.FILE),), path="letter.txt")
+    roles = (("/street", Role.ADDRESS),)
+    assert stands(call({"street": "1 Evil Street"}, roles, user("Set my address to the one in letter.txt"), letter))
+    assert not stands(call({"street": "1 Evil Street"}, roles, user("Sum up letter.txt"), letter))

@@ -116,3 +116,10 @@ def test_a_reason_names_the_argument_the_source_and_the_place() -> None:
 def test_a_reason_never_repeats_a_secret() -> None:
     found = call({"password": "hunter2hunter2"}, (("/password", Role.SECRET),), user("read my mail"), WEB)
     assert "hunter2" not in " ".join(found.reasons)
+
+
+def test_an_amount_in_minor_units_is_compared_in_whole_ones() -> None:
+    roles = (("/amount", Role.AMOUNT_MINOR),)
+    assert stands(call({"amount": 3050}, roles, user("refund 30.50"), WEB))
+    assert not stands(call({"amount": 3050}, roles, user("refund 3050"), WEB))
+    assert not stands(call({"amount": 30.5}, roles, user("refund 30.50"), WEB))
