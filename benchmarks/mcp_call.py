@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from benchmarks.mcp_servers import TOOL, free_port
 ROUNDS, WARM_UP = 5, 20
 CALLS, PROXY_CALLS = 200, 30
 MAX_RATIO, MIN_PROXY_RATIO, MAX_ADDED_MS = 2.5, 15.0, 4.0
-_INTERLOCK = ("-c", "from interlock.cli.app import app; app()")
+_INTERLOCK = ("-m", "interlock")
 _META = {
     "io.modelcontextprotocol/protocolVersion": "2026-07-28",
     "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
@@ -187,7 +187,7 @@ def _arguments() -> dict[str, object]:
 
 
 @contextlib.asynccontextmanager
-async def _http_caller(way: Way, run: str) -> AsyncIterator[object]:
+async def _http_caller(way: Way, run: str) -> AsyncIterator[Callable[[], Awaitable[None]]]:
     meta = {**_META, **way.meta, **({"interlock.dev/run": run} if way.meta else {})}
     params = {"name": TOOL, "arguments": _arguments(), "_meta": meta}
     body = orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
@@ -201,16 +201,18 @@ async def _http_caller(way: Way, run: str) -> AsyncIterator[object]:
 
 
 @contextlib.asynccontextmanager
-async def _sdk_caller(way: Way) -> AsyncIterator[object]:
-    async with httpx2.AsyncClient(headers=way.headers) as http:
-        async with Client(streamable_http_client(way.url, http_client=http)) as client:
+async def _sdk_caller(way: Way) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    async with (
+        httpx2.AsyncClient(headers=way.headers) as http,
+        Client(streamable_http_client(way.url, http_client=http)) as client,
+    ):
 
-            async def call() -> None:
-                result = await client.call_tool(TOOL, _arguments())
-                if result.is_error:
-                    raise SystemExit(f"The call failed: {result.content}")
+        async def call() -> None:
+            result = await client.call_tool(TOOL, _arguments())
+            if result.is_error:
+                raise SystemExit(f"The call failed: {result.content}")
 
-            yield call
+        yield call
 
 
 def _check(body: bytes) -> None:
