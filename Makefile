@@ -34,6 +34,7 @@ format: dev ## Put the code and the generated reference pages into shape
 	@$(DEV)/ruff check --quiet --fix-only $(CODE)
 	@$(DEV)/ruff format --quiet $(CODE)
 	@$(DEV)/python scripts/reference.py
+	@$(DEV)/python scripts/configuration.py
 
 lint: dev ## Style only: format and ruff
 	@$(DEV)/ruff format --check --output-format concise $(CODE)

@@ -18,7 +18,7 @@ PUBLISHED = schemas()
 
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_the_schema_in_the_package_is_what_the_code_says(name: str) -> None:
-    assert (SCHEMAS / name).read_text() == PUBLISHED[name], "python scripts/configuration.py writes it anew"
+    assert (SCHEMAS / name).read_text() == PUBLISHED[name], "make format writes it anew"
 
 
 def test_no_schema_is_left_over() -> None:
@@ -28,7 +28,7 @@ def test_no_schema_is_left_over() -> None:
 def test_the_reference_page_is_what_the_code_says() -> None:
     page = ROOT / "docs" / "reference" / "configuration.md"
 
-    assert page.read_text() == reference(), "python scripts/configuration.py writes it anew"
+    assert page.read_text() == reference(), "make format writes it anew"
 
 
 @pytest.mark.parametrize(
