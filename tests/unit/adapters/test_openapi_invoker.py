@@ -142,6 +142,36 @@ async def test_json_multipart_query_header_and_cookie_arrive_where_they_should(s
     assert headers["Authorization"] == "Basic " + base64.b64encode(f"{SECRET}:".encode()).decode()
 
 
+@pytest.mark.parametrize("media_type", ["application/x-www-form-urlencoded", "multipart/form-data"])
+async def test_keys_of_an_object_cannot_speak_for_another_argument(server: Server, media_type: str) -> None:
+    fields = [{"name": "amount", "argument": "amount"}, {"name": "more", "argument": "more"}]
+    tool = contract(path="/x", parameters=[], body={"media_type": media_type, "fields": fields})
+    answer = await call(server, tool, {"amount": 1, "more": {"amount": 9_000}})
+    assert answer.delivery is Delivery.NOT_SENT
+    places = [{"name": name, "in": "query", "argument": name, "style": "form"} for name in ("amount", "more")]
+    answer = await call(server, contract(path="/x", parameters=places), {"more": {"amount": 9_000}})
+    assert answer.delivery is Delivery.NOT_SENT
+    assert server.seen == []
+    await call(server, tool, {"amount": 1, "more": {"colour": "red"}})
+    assert len(server.seen) == 1
+
+
+async def test_an_argument_cannot_stand_in_for_credential_or_idempotency_key(server: Server) -> None:
+    places = [
+        {"name": "idempotency-key", "in": "header", "argument": "a", "style": "simple"},
+        {"name": "x-api-key", "in": "header", "argument": "b", "style": "simple"},
+        {"name": "api_key", "in": "query", "argument": "c", "style": "form"},
+    ]
+    tool = contract(path="/x", parameters=places, idempotency=Idempotency.HEADER)
+    arguments = {"a": "mine", "b": "mine", "c": "mine"}
+    await call(server, tool, arguments, auth="header:X-Api-Key")
+    await call(server, tool, arguments, auth="query:api_key")
+    _, _, headers, _ = server.seen[0]
+    assert [value for name, value in headers.items() if name.lower() == "idempotency-key"] == ["key-1"]
+    assert [value for name, value in headers.items() if name.lower() == "x-api-key"] == [SECRET]
+    assert server.seen[1][1] == f"/base/x?api_key={SECRET}"
+
+
 @pytest.mark.parametrize("value", ["..", ".", "", None])
 async def test_a_value_that_climbs_out_of_the_path_is_not_sent(server: Server, value: object) -> None:
     answer = await call(server, contract(), {"id": value})

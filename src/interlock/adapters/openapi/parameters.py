@@ -13,7 +13,22 @@ FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 JSON = "application/json"
 _PLACES = ("path", "query", "header", "cookie")
-_SET_BY_US = frozenset({"accept", "content-type", "authorization", "host", "content-length"})
+_SET_BY_US = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "cookie",
+        "host",
+        "proxy-authorization",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
 _STYLES = {"path": "simple", "query": "form", "header": "simple", "cookie": "form"}
 _COLLECTIONS = {"csv": ("form", False), "ssv": ("spaceDelimited", False), "tsv": ("tabDelimited", False)}

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import orjson
+from multidict import CIMultiDict
 from yarl import URL
 
 from interlock.adapters.openapi.encoding import NotEncodable, Pairs, cookie, header, pairs, path_segment, text
@@ -59,19 +60,21 @@ def build_request(base: URL, invocation: Invocation, credential: JsonObject | No
     return Request(str(details["method"]), url, headers, body)
 
 
-def _place(details: JsonObject, arguments: JsonObject) -> tuple[str, Pairs, dict[str, str], list[str]]:
+def _place(details: JsonObject, arguments: JsonObject) -> tuple[str, Pairs, CIMultiDict[str], list[str]]:
     segments: dict[str, str] = {}
     query: Pairs = ()
-    headers: dict[str, str] = {}
+    headers: CIMultiDict[str] = CIMultiDict()
     cookies: list[str] = []
-    for wire in details.get("parameters", ()):
+    wires = details.get("parameters", ())
+    taken = frozenset(wire["name"] for wire in wires if wire["in"] == "query")
+    for wire in wires:
         name, place, value = wire["name"], wire["in"], arguments.get(wire["argument"])
         if place == "path":
             segments[name] = path_segment(name, value, wire)
         elif value is None:
             continue
         elif place == "query":
-            query += pairs(name, value, wire)
+            query += _own(pairs(name, value, wire), name, taken)
         elif place == "header":
             headers[name] = header(name, value, wire)
         else:
@@ -79,7 +82,14 @@ def _place(details: JsonObject, arguments: JsonObject) -> tuple[str, Pairs, dict
     return _TEMPLATE.sub(lambda found: segments[found[1]], details["path"]), query, headers, cookies
 
 
-def _sign(credential: JsonObject, secret: str, headers: dict[str, str], cookies: list[str], query: Pairs) -> Pairs:
+def _own(written: Pairs, name: str, taken: frozenset[str]) -> Pairs:
+    """Return `written`, or refuse: the keys of an object may not speak for another argument, which was decided upon."""
+    if any(key != name and key in taken for key, _ in written):
+        raise NotEncodable(f"a key of the argument '{name}' is the name of another argument")
+    return written
+
+
+def _sign(credential: JsonObject, secret: str, headers: CIMultiDict[str], cookies: list[str], query: Pairs) -> Pairs:
     place = credential["in"]
     if not secret or not (secret.isascii() and secret.isprintable()):
         raise NotEncodable("the credential holds characters that cannot be sent")
@@ -93,7 +103,7 @@ def _sign(credential: JsonObject, secret: str, headers: dict[str, str], cookies:
     elif place == "cookie":
         cookies.append(cookie(credential["name"], secret, {}))
     else:
-        return (*query, (credential["name"], secret))
+        return (*(pair for pair in query if pair[0] != credential["name"]), (credential["name"], secret))
     return query
 
 
@@ -109,9 +119,9 @@ def _body(body: JsonObject, arguments: JsonObject) -> tuple[bytes | aiohttp.Form
     if not fields and not body.get("required"):
         return None, ""
     if media_type == MULTIPART:
-        return _multipart(fields, arguments), ""
+        return _multipart(fields, arguments, body), ""
     if media_type == FORM:
-        written = [pair for field in fields for pair in pairs(field["name"], arguments[field["argument"]], field)]
+        written = [pair for field in fields for pair in _field(field, arguments, body)]
         return urlencode(written).encode(), FORM
     return orjson.dumps({field["name"]: arguments[field["argument"]] for field in fields}), media_type
 
@@ -124,7 +134,12 @@ def _whole(value: Json, media_type: str) -> tuple[bytes, str]:
     return value.encode(), media_type
 
 
-def _multipart(fields: list[JsonObject], arguments: JsonObject) -> aiohttp.FormData:
+def _field(field: JsonObject, arguments: JsonObject, body: JsonObject) -> Pairs:
+    taken = frozenset(each["name"] for each in body["fields"])
+    return _own(pairs(field["name"], arguments[field["argument"]], field), field["name"], taken)
+
+
+def _multipart(fields: list[JsonObject], arguments: JsonObject, body: JsonObject) -> aiohttp.FormData:
     form = aiohttp.FormData(default_to_multipart=True)
     for field in fields:
         value = arguments[field["argument"]]
@@ -132,7 +147,7 @@ def _multipart(fields: list[JsonObject], arguments: JsonObject) -> aiohttp.FormD
             kind = str(field.get("contentType", "application/octet-stream")).partition(",")[0]
             form.add_field(field["name"], _bytes(field["name"], value), filename=field["name"], content_type=kind)
         else:
-            for name, written in pairs(field["name"], value, field):
+            for name, written in _field(field, arguments, body):
                 form.add_field(name, written)
     return form
 
