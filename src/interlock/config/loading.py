@@ -18,7 +18,7 @@ from interlock.config.records import Record, Section
 from interlock.config.secret_refs import refuse_literals
 from interlock.config.shapes import REFUSED, spot_of
 from interlock.domain.agents import AgentPolicy
-from interlock.domain.canonical import JsonObject, digest, parse_json
+from interlock.domain.canonical import MAX_BYTES, JsonObject, digest, parse_json
 from interlock.domain.contracts import Environment, Tier
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.ids import AgentId, TenantId
@@ -220,7 +220,8 @@ def _proposals(path: Path, section: Section, found: Findings) -> JsonObject | No
         return None
     spot = section.at("proposal_schema")
     try:
-        schema = parse_json((path.parent / section.get("proposal_schema")).read_bytes())
+        with (path.parent / section.get("proposal_schema")).open("rb") as opened:
+            schema = parse_json(opened.read(MAX_BYTES + 1))
         jsonschema_rs.Draft202012Validator(schema)
     except InterlockError as error:
         found.add(spot, f"The schema cannot be used: {error.what}", "a JSON Schema")
