@@ -30,7 +30,9 @@ def parse_json(text: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
     if len(text) > max_bytes:
         raise TooLarge(f"The JSON text is {len(text)} long", why=f"the limit is {max_bytes} bytes", do="Send less")
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        # json.loads would take bytes in UTF-16 and UTF-32 too, which other readers do not.
+        decoded = text if isinstance(text, str) else text.decode("utf-8")
+        value = json.loads(decoded, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError:
