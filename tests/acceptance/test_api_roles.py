@@ -8,7 +8,7 @@ import pytest
 
 from interlock.domain.canonical import Json
 from interlock.server.app import all_routes
-from tests.kits.api import Api, Answer, an_api
+from tests.kits.api import Answer, Api, an_api
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = json.loads((ROOT / "docs" / "reference" / "openapi.json").read_text())
