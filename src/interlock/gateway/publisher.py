@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from interlock.domain.agents import AgentPolicy, Engine
 from interlock.domain.audit import AuditKind
 from interlock.domain.budgets import Limit
 from interlock.domain.contracts import Tier, ToolContract
-from interlock.domain.errors import ConfigurationError, ToolUnavailable
+from interlock.domain.errors import ConfigurationError, ToolFailed
 from interlock.domain.ids import AgentId, TenantId, ToolName
 from interlock.domain.overlays import Overlay
 from interlock.domain.problems import Problem
@@ -19,7 +19,7 @@ from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import event
 from interlock.policy.policy_set import DEFAULT_SAMPLING, publish
 from interlock.policy.ports import ConditionEngine, PolicyEngine
-from interlock.tools.catalogue import Assembly, Catalogue, assemble
+from interlock.tools.catalogue import Assembly, Catalogue, assemble, hold_changed
 from interlock.tools.offers import Offer
 from interlock.tools.pins import PinPolicy
 from interlock.tools.ports import Pin
@@ -34,7 +34,7 @@ class OfferSource(Protocol):
         """The connection's name in the configuration."""
 
     async def offers(self) -> tuple[Offer, ...]:
-        """Return every tool that the upstream offers now. Raises ToolUnavailable or ConfigurationError."""
+        """Return every tool that the upstream offers now. Raises ToolFailed or ConfigurationError."""
 
 
 Engines = Callable[[Mapping[ToolName, ToolContract]], tuple[PolicyEngine, ...]]
@@ -110,32 +110,50 @@ class Publisher:
         """Ask every upstream again and swap in a new release.
 
         An upstream that does not answer keeps the tools that it offered last; one never seen has none. Raises
-        ConfigurationError when the declaration does not fit what is offered; the release before stays in force.
+        ConfigurationError when the declaration does not fit what is offered; the release before stays in force, and what
+        has changed since is held.
         """
         async with self._refreshing:
-            unreachable = await self._ask()
-            offers = tuple(offer for source in self._sources for offer in self._offers.get(source.name, ()))
-            known = await self._store.read(lambda tx: tx.pins.all())
-            assembly = self._assemble(offers, known, missing=bool(unreachable))
-            if assembly.new_pins:
-                known = await self._store.transact(lambda tx: _pin_new(tx, self._declaration.tenant, assembly.new_pins))
-                assembly = self._assemble(offers, known, missing=bool(unreachable))
-            if not unreachable:
-                self._refuse_unknown(assembly.catalogue)
-            self._current = self._published(assembly.catalogue)
-            self._ever_published = True
-            self._problems = (*unreachable, *assembly.problems)
+            try:
+                await self._swap()
+            except ConfigurationError:
+                # An upstream must not get round its pin by offering what does not fit the configuration.
+                held = hold_changed(self._current.catalogue, self._offered())
+                self._current = replace(self._current, catalogue=held)
+                raise
+
+    async def _swap(self) -> None:
+        unreachable = await self._ask()
+        offers, missing = self._offered(), bool(unreachable)
+        known = await self._store.read(lambda tx: tx.pins.all())
+        # In a thread: the catalogue of a large OpenAPI document takes a good part of a second to make.
+        assembly = await asyncio.to_thread(self._assemble, offers, known, missing=missing)
+        if assembly.new_pins:
+            new_pins = assembly.new_pins
+            known = await self._store.transact(lambda tx: _pin_new(tx, self._declaration.tenant, new_pins))
+            assembly = await asyncio.to_thread(self._assemble, offers, known, missing=missing)
+        if not unreachable:
+            self._refuse_unknown(assembly.catalogue)
+        self._current = self._published(assembly.catalogue)
+        self._ever_published = True
+        self._problems = (*unreachable, *assembly.problems)
+
+    def _offered(self) -> tuple[Offer, ...]:
+        return tuple(offer for source in self._sources for offer in self._offers.get(source.name, ()))
 
     async def _ask(self) -> tuple[str, ...]:
         answers = await asyncio.gather(*(source.offers() for source in self._sources), return_exceptions=True)
-        unreachable = []
+        unreachable: list[str] = []
+        wrong: list[BaseException] = []
         for source, answer in zip(self._sources, answers, strict=True):
-            if isinstance(answer, ToolUnavailable):
+            if isinstance(answer, ToolFailed):
                 unreachable.append(f"{source.name} does not say what it offers: {answer}")
             elif isinstance(answer, BaseException):
-                raise answer
+                wrong.append(answer)
             else:
                 self._offers[source.name] = answer
+        if wrong:
+            raise wrong[0]
         return tuple(unreachable)
 
     def _assemble(self, offers: tuple[Offer, ...], pins: tuple[Pin, ...], *, missing: bool) -> Assembly:
