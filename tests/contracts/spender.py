@@ -11,18 +11,19 @@ from interlock.gateway.store import Store
 from tests.contracts.samples import NOW, a_charge
 
 
-async def spend(store: Store, name: str, attempts: range, maximum: int) -> tuple[int, int]:
-    """Try to hold one unit for each of `attempts`, settle every other; return how many were held and settled."""
-    held = settled = 0
+async def spend(store: Store, name: str, attempts: range, maximum: int) -> tuple[list[str], list[str]]:
+    """Try to hold one unit for each of `attempts`, settle every other; return the calls that were held and settled."""
+    held: list[str] = []
+    settled: list[str] = []
     for attempt in attempts:
         call = f"{name}-{attempt}"
         charges = (a_charge(1, maximum=maximum, budget="shared"), a_charge(1, maximum=10**9, budget=f"own-{name}"))
         if await store.transact(lambda tx, call=call, charges=charges: tx.budgets.reserve(call, charges, NOW)):  # type: ignore[misc]
             continue
-        held += 1
+        held.append(call)
         if attempt % 2:
             await store.transact(lambda tx, call=call: tx.budgets.settle(call, {}, NOW))  # type: ignore[misc]
-            settled += 1
+            settled.append(call)
     return held, settled
 
 
@@ -36,7 +37,8 @@ async def main(url: str, name: str, attempts: int, clients: int, maximum: int) -
         *(spend(store, name, range(share * client, share * (client + 1)), maximum) for client in range(clients))
     )
     await store.close()
-    print(json.dumps({"held": sum(held for held, _ in results), "settled": sum(settled for _, settled in results)}))
+    granted = [call for held, _ in results for call in held]
+    print(json.dumps({"held": granted, "settled": [call for _, settled in results for call in settled]}))
 
 
 if __name__ == "__main__":
