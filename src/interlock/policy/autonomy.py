@@ -76,7 +76,10 @@ def caller_asks(call: ToolCall, _facts: Facts) -> tuple[Finding, ...]:
 
 
 def origin_is_trusted(_call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
-    """Require a person for a write whose consequential values come only from text that anybody may have written."""
+    """Require a person for a write whose consequential values come only from text that anybody may have written.
+
+    Such a write is limited to low risk (requirement D2): one of tier 1 may run, if a reviewer and no guess said tier 1.
+    """
     contract = facts.contract
     if contract is None or contract.kind is Kind.READ:
         return ()
@@ -89,6 +92,8 @@ def origin_is_trusted(_call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
             return (Finding("provenance.composed", Effect.ALLOW, "Some values were made up by the model."),)
         case Verdict.UNTRUSTED_DERIVED:
             reasons = facts.provenance.reasons or ("A value comes only from untrusted text.",)
+            if Tier(contract.tier) <= Tier.LOW_IMPACT and "tier" not in contract.guessed:
+                return tuple(Finding("provenance.low_risk", Effect.ALLOW, reason) for reason in reasons)
             return tuple(Finding("provenance", Effect.REQUIRE_APPROVAL, reason) for reason in reasons)
 
 

@@ -10,6 +10,7 @@ from interlock.domain.brakes import Brake, BrakeTarget
 from interlock.domain.contracts import Constraint, Environment, Kind, Tier
 from interlock.domain.decisions import Duty, Effect
 from interlock.domain.ids import AgentId, PrincipalId, TenantId, ToolName
+from interlock.domain.provenance import Verdict as Origin
 from interlock.domain.runs import RunState
 from interlock.policy.decide import decide, decide_result
 from tests.kits.decisions import (
@@ -208,6 +209,26 @@ def test_a_write_that_comes_from_untrusted_text_needs_a_person_who_is_told_which
     assert decision.effect is ASK
     assert "/order/id" in decision.reasons[0]
     assert "the result of mail" in decision.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("tier", "guessed", "effect"),
+    [
+        (Tier.LOW_IMPACT, frozenset(), ALLOW),
+        (Tier.LOW_IMPACT, frozenset({"tier"}), ASK),
+        (Tier.REVERSIBLE, frozenset(), ASK),
+        (Tier.HIGH_IMPACT, frozenset(), ASK),
+    ],
+)
+def test_a_write_that_comes_from_untrusted_text_is_limited_to_low_risk_as_a_reviewer_rated_it(
+    tier: Tier, guessed: frozenset[str], effect: Effect
+) -> None:
+    facts = facts_with(contract_tier=tier, contract_guessed=guessed, provenance=UNTRUSTED)
+    assert judge(facts=facts).effect is effect
+
+
+def test_a_write_with_values_that_the_model_made_up_is_allowed_while_no_untrusted_text_was_read() -> None:
+    assert judge(facts=facts_with(provenance=replace(UNTRUSTED, verdict=Origin.UNSUPPORTED))).effect is ALLOW
 
 
 def test_reads_need_no_provenance() -> None:
