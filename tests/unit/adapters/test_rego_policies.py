@@ -10,7 +10,7 @@ from interlock.domain.agents import Engine, Phase
 from interlock.domain.decisions import Effect
 from interlock.domain.errors import ConfigurationError, PolicyError
 from interlock.policy.ports import Document
-from tests.kits.decisions import CALL, FACTS, SCHEMA, a_rule, judge
+from tests.kits.decisions import CALL, CONTRACT, FACTS, SCHEMA, a_rule, judge
 
 TRUE, FALSE, ERROR = "true", "false", "error"
 
@@ -189,12 +189,15 @@ def test_data_stands_beside_the_rules() -> None:
         ('package interlock\n\ndeny contains "x" if { args := input.arguments; args.amount > 5 }\n', "another name"),
         ('package interlock\n\nimport input.arguments as args\ndeny contains "x" if args.amount > 5\n', "another name"),
         ('package interlock\n\ndeny contains "x" if time.now_ns() > 5\n', "time.now_ns"),
+        ('package interlock\n\ndeny contains "x" if input.call.teir > 2\n', "'tier'"),
+        ('package interlock\n\ndeny contains "x" if input.amount > 2\n', "input.amount"),
+        ('package interlock\n\ndeny contains "x" if input.arguments.amonut > 2\n', "'amount'"),
         ("package interlock\n\ndeny contains \n", "a.rego"),
     ],
 )
 def test_a_bundle_that_could_pass_in_silence_is_not_published(source: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        RegoPolicies({"a.rego": source})
+        RegoPolicies({"a.rego": source}, contracts={CONTRACT.name: CONTRACT})
     assert said in str(caught.value) or "compile" in str(caught.value)
 
 

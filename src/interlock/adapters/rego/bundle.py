@@ -1,6 +1,7 @@
 """Policies in Rego: package `interlock`, whose rules `deny`, `escalate`, `require_approval`, ... give ids."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from interlock.adapters.rego.engine import UNDEFINED, Entrypoint, as_input, is_plain
@@ -9,10 +10,13 @@ from interlock.domain.agents import Engine
 from interlock.domain.calls import ToolCall
 from interlock.domain.canonical import Json, digest
 from interlock.domain.conditions import TokenKind, references, tokens
+from interlock.domain.contracts import ToolContract
 from interlock.domain.decisions import Duty, Effect, Finding, Obligation
 from interlock.domain.errors import ConfigurationError, PolicyError
+from interlock.domain.ids import ToolName
 from interlock.policy.document import document_of
 from interlock.policy.facts import Facts
+from interlock.policy.naming import FIELDS
 from interlock.policy.ports import PolicyEngine
 
 _EFFECTS = {
@@ -22,17 +26,28 @@ _EFFECTS = {
     "require_approval": Effect.REQUIRE_APPROVAL,
 }
 _DUTIES = {"alert": Duty.ALERT, "sample": Duty.SAMPLE, "redact": Duty.REDACT}
+_INPUT: Mapping[str, frozenset[str]] = {
+    "arguments": frozenset(),
+    **{name: FIELDS[name] for name in ("call", "run", "agent")},
+}
 _WORDS = frozenset({*_EFFECTS, *_DUTIES, "allow"})
 
 
 class RegoPolicies(PolicyEngine):
     """A published bundle. Compiled once; asked for every call."""
 
-    def __init__(self, modules: Mapping[str, str], data: Json = None) -> None:
+    def __init__(
+        self,
+        modules: Mapping[str, str],
+        data: Json = None,
+        *,
+        contracts: Mapping[ToolName, ToolContract] | None = None,
+    ) -> None:
         """Compile `modules` (file name -> source), with `data` as base document.
 
         Raises ConfigurationError for text that does not compile, names or calls what there is not, or has no package
-        `interlock` with at least one rule that this gate reads.
+        `interlock` with at least one rule that this gate reads. With `contracts`, an argument that none of them has is
+        such a name.
         """
         if data is not None and not is_plain(data):
             raise ConfigurationError("The data of the Rego policies holds a quote, a backslash or a control character")
@@ -51,6 +66,7 @@ class RegoPolicies(PolicyEngine):
                 why=f"package interlock has none of the rules {', '.join(sorted(_WORDS))}",
             )
         _refuse_aliases(text)
+        _refuse_unknown_fields(text, contracts)
         self._decides_allow = "allow" in defined
         self._orderings = orderings(text)
         read = [reference for reference in references(text, Engine.OPA) if reference.path[:2] == ("input", "arguments")]
@@ -127,6 +143,31 @@ def _refuse_aliases(text: str) -> None:
                 why="an argument that is missing could then not be noticed",
                 do="Read arguments as input.arguments.<name>",
             )
+
+
+def _refuse_unknown_fields(text: str, contracts: Mapping[ToolName, ToolContract] | None) -> None:
+    """A misspelt field is undefined for every call, and a rule that denies by it would never apply."""
+    for reference in references(text, Engine.OPA):
+        subject, *below = reference.path[1:] or ("*",)
+        if reference.path[0] != "input" or subject == "*":
+            continue
+        if subject not in _INPUT:
+            raise _unknown(f"input.{subject}", subject, _INPUT)
+        known: frozenset[str] = _INPUT[subject]
+        if subject == "arguments":
+            known = frozenset(
+                name for each in (contracts or {}).values() for name in each.input_schema.get("properties", {})
+            )
+        if known and below and below[0] != "*" and below[0] not in known:
+            raise _unknown(f"input.{subject}.{below[0]}", below[0], known)
+
+
+def _unknown(path: str, name: str, known: Iterable[str]) -> ConfigurationError:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+    do = f"Did you mean '{near[0]}'?" if near else "See the policy reference for what there is"
+    return ConfigurationError(
+        f"The Rego policies read `{path}`", why="no call has it, so the rule would never apply", do=do
+    )
 
 
 def _ids(word: str, value: Json) -> list[tuple[str, str]]:
