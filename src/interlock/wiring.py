@@ -300,7 +300,7 @@ def _engines(deployment: Deployment, contracts: Mapping[ToolName, ToolContract])
     if deployment.cedar:
         engines.append(_extra("cedar").CedarPolicies(_texts(deployment.cedar, "*.cedar"), contracts))
     if deployment.rego:
-        engines.append(_extra("rego").RegoPolicies(_texts(deployment.rego, "*.rego")))
+        engines.append(_extra("rego").RegoPolicies(_texts(deployment.rego, "*.rego"), contracts=contracts))
     return tuple(engines)
 
 

@@ -155,3 +155,9 @@ def test_a_condition_on_the_result() -> None:
     for found in (True, False):
         output = {"contains_pii": found, "is_error": False, "content": {"any": None}}
         assert compiled.holds(Document({**values, "output": output})) is not found
+
+
+def test_the_version_follows_the_text_and_not_the_folder() -> None:
+    here, there = CedarPolicies({"a/x.cedar": CAP}, CONTRACTS), CedarPolicies({"b/x.cedar": CAP}, CONTRACTS)
+    assert here.version == there.version
+    assert CedarPolicies({"a/x.cedar": CAP + PERMIT}, CONTRACTS).version != here.version

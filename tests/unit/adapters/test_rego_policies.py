@@ -205,6 +205,7 @@ def test_the_version_follows_the_text_and_the_data() -> None:
     versions = {
         RegoPolicies({"a.rego": BUNDLE}).version,
         RegoPolicies({"a.rego": BUNDLE + "\n"}).version,
+        RegoPolicies({"elsewhere/a.rego": BUNDLE}).version,
         RegoPolicies({"a.rego": BUNDLE}, {"x": 1}).version,
     }
     assert len(versions) == 3

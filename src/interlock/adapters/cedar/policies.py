@@ -76,7 +76,8 @@ class CedarPolicies(PolicyEngine):
         # Cedar's own rule: where permits are written, what none of them allows is denied.
         self._has_permits = any(rule.node.effect == "permit" for rule in self._rules.values())
         self._slices = {name: self._slice(contract) for name, contract in contracts.items()}
-        self._version = digest(dict(files))
+        # Without the names: the same policies in another folder are the same version.
+        self._version = digest(sorted(files.values()))
 
     @property
     def name(self) -> str:

@@ -76,7 +76,8 @@ class RegoPolicies(PolicyEngine):
             frozenset(path.path[2] if len(path.path) > 2 else "*" for path in read) if reads_text(text) else frozenset()
         )
         self._entry = Entrypoint(sorted(modules.items()), "interlock", data)
-        self._version = digest({"modules": dict(modules), "data": data})
+        # Without the names: the same policies in another folder are the same version.
+        self._version = digest({"modules": sorted(modules.values()), "data": data})
 
     @property
     def name(self) -> str:
