@@ -4,7 +4,7 @@ from interlock.config.problems import Findings
 from interlock.config.records import ByForm, Entry, Field, ListOf, MapOf, Record, Section
 from interlock.config.shapes import Choice, Constant, Text, ToolRef
 from interlock.domain.agents import ApprovalRule, Engine, Phase, Rule
-from interlock.domain.conditions import phase_of
+from interlock.domain.conditions import TokenKind, phase_of, tokens
 from interlock.domain.decisions import Effect
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.ids import ToolName
@@ -25,6 +25,12 @@ ACTIONS = {
 }
 """What a failed rule asks for: the effect, and whether the owner is told."""
 HANDOFFS = {word: _EFFECTS[word] for word in ("block", "deny", "escalate", "escalate_to_human", "human_handoff")}
+MAX_CONDITION = 4_000
+"""Characters of a condition."""
+MAX_TOKENS = 500
+"""Words and signs of a condition: the engines recurse over them, and not all survive thousands."""
+MAX_NESTING = 50
+"""Brackets within brackets."""
 _UNDOES_NOTHING = frozenset({Effect.REQUIRE_APPROVAL, Effect.DRY_RUN})
 ENGINE = Choice({engine.value: engine for engine in Engine})
 RULE = Record(
@@ -33,7 +39,7 @@ RULE = Record(
         Field("id", Text("an id", r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}"), "Names the rule in decisions.", required=True),
         Field(
             "condition",
-            Text("a condition"),
+            Text(f"a condition of at most {MAX_CONDITION} characters", rf"(?s).{{1,{MAX_CONDITION}}}"),
             "What must hold. `input` holds the arguments; a condition that reads `output` is asked after the call, of "
             "its result (`output.content`, `output.is_error`, `output.contains_pii`).",
             required=True,
@@ -65,6 +71,8 @@ def rules(sections: tuple[Section, ...], engine: Engine, found: Findings) -> tup
     ids: set[str] = set()
     for section in sections:
         rule = _rule(section, section.get("engine", engine), found)
+        if rule is None:
+            continue
         if rule.id in ids:
             found.add(section.at("id"), f"There is another rule '{rule.id}'", "an id of its own for each rule")
         ids.add(rule.id)
@@ -72,10 +80,16 @@ def rules(sections: tuple[Section, ...], engine: Engine, found: Findings) -> tup
     return tuple(made)
 
 
-def _rule(section: Section, engine: Engine, found: Findings) -> Rule:
+def _rule(section: Section, engine: Engine, found: Findings) -> Rule | None:
     condition: str = section.get("condition")
     effect, alert = section.get("on_fail")
     phase = Phase.BEFORE
+    if _is_too_deep(condition, engine):
+        limits = f"at most {MAX_TOKENS} words and signs, and brackets at most {MAX_NESTING} deep"
+        found.add(
+            section.at("condition"), "The condition is too long for a condition", f"{limits}; longer ones are policies"
+        )
+        return None
     try:
         phase = phase_of(condition, engine)
     except ConfigurationError as error:
@@ -97,6 +111,16 @@ def _rule(section: Section, engine: Engine, found: Findings) -> Rule:
         alert=alert,
         source=section.spot.source,
     )
+
+
+def _is_too_deep(condition: str, engine: Engine) -> bool:
+    stream = tokens(condition, engine)
+    depth = deepest = 0
+    for token in stream:
+        if token.kind is TokenKind.SIGN:
+            depth += (token.text in "([{") - (token.text in ")]}")
+            deepest = max(deepest, depth)
+    return len(stream) > MAX_TOKENS or deepest > MAX_NESTING
 
 
 def approvals(items: tuple[str | tuple[Entry, ...], ...], allowed: frozenset[ToolName]) -> tuple[ApprovalRule, ...]:

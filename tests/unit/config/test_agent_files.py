@@ -263,3 +263,13 @@ def test_a_hostile_file_is_refused_soon_and_briefly(tmp_path: Path, text: str) -
     assert time.process_time() - began < 10
     assert len(caught.value.problems) <= 100
     assert len(str(caught.value)) < 100_000
+
+
+@pytest.mark.parametrize("engine", ["cel", "opa", "cedar"])
+@pytest.mark.parametrize(
+    "condition", ["(" * 51 + "input.a" + ")" * 51, "input.a" + ".b" * 500, "1 + " * 500 + "input.a", "a" * 4_001]
+)
+def test_a_condition_that_could_exhaust_an_engine_is_refused(tmp_path: Path, engine: str, condition: str) -> None:
+    rule = f"{{id: a, engine: {engine}, on_fail: deny, condition: '{condition}'}}"
+
+    assert only_problem(tmp_path, LEAST + f"policy: {{rules: [{rule}]}}\n").spot.key == "policy.rules[0].condition"
