@@ -87,4 +87,4 @@ def test_the_wheel_carries_the_licence_and_the_command(wheel: zipfile.ZipFile) -
     (entries,) = (name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt"))
 
     assert "Apache License" in wheel.read(licence).decode()
-    assert "interlock = interlock.cli.app:app" in wheel.read(entries).decode()
+    assert "interlock = interlock.cli.app:main" in wheel.read(entries).decode()
