@@ -7,7 +7,7 @@ from typing import Final
 from interlock.domain.canonical import Json
 from interlock.domain.provenance import FieldKind, OutputFields, Place
 from interlock.provenance import numbers, values
-from interlock.provenance.roles import escaped
+from interlock.provenance.roles import escaped, leaves_of
 
 MAX_TRUSTED = 1 << 18
 """Characters of one trusted text that are indexed; what lies behind supports nothing."""
@@ -235,7 +235,7 @@ class Filler:
 
     def inner(self, record: Record, value: Json, path: list[str], name: str) -> None:
         if len(path) > MAX_DEPTH:
-            self.prose(str(value), path)
+            self.prose(_flat(value), path)
         elif isinstance(value, dict):
             self.item(value, path, Group(), record)
         elif isinstance(value, list):
@@ -250,7 +250,7 @@ class Filler:
             if isinstance(item, dict | list) and len(path) < MAX_DEPTH:
                 self.item(item, inside, group, record)
             else:
-                self.leaf(record, item if not isinstance(item, dict | list) else str(item), inside, name)
+                self.inner(record, item, inside, name)
 
     def leaf(self, record: Record, value: Json, path: list[str], name: str) -> None:
         if value is None or isinstance(value, bool) or value == "":
@@ -306,6 +306,11 @@ class Filler:
             len(pattern) > last and pattern[last] == "{}" and _covers(pattern[: last + 1], path)
             for pattern in self.keyed
         )
+
+
+def _flat(value: Json) -> str:
+    """The leaves of a value that is too deep to be a record, keys included, one after the other."""
+    return "\n".join(f"{pointer} {leaf}" for pointer, leaf in leaves_of({"": value}))
 
 
 def _parts(patterns: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:

@@ -220,3 +220,10 @@ def test_a_named_document_sets_an_address_only_when_the_user_speaks_of_one() -> 
     roles = (("/street", Role.ADDRESS),)
     assert stands(call({"street": "1 Evil Street"}, roles, user("Set my address to the one in letter.txt"), letter))
     assert not stands(call({"street": "1 Evil Street"}, roles, user("Sum up letter.txt"), letter))
+
+
+def test_a_result_nested_beyond_reason_is_prose() -> None:
+    for depth in (31, 33, 200, 900, 5_000):
+        deep = "[" * depth + '{"to": "eve@evil.example"}' + "]" * depth
+        found = call({"to": "eve@evil.example", "body": "x"}, SEND, user("sum it up"), answer("read", deep))
+        assert not stands(found)
