@@ -2,18 +2,22 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 
 import orjson
 from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import (
+    CONNECTION_CLOSED,
     CallToolRequest,
     CallToolRequestParams,
     CallToolResult,
+    EmptyResult,
     InputRequiredResult,
     ListToolsRequest,
     ListToolsResult,
     PaginatedRequestParams,
+    PingRequest,
     ToolListChangedNotification,
 )
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +36,9 @@ _RESULT: TypeAdapter[CallToolResult | InputRequiredResult] = TypeAdapter(CallToo
 _PAGE: TypeAdapter[ListToolsResult] = TypeAdapter(ListToolsResult)
 _START_S = 30.0
 _STOP_S = 10.0
+_TRUSTED_S = 0.5
+"""A program that answered this recently is not asked whether it still lives."""
+_BREATH_S = 2.0
 
 
 class StdioServer(ToolInvoker):
@@ -62,6 +69,7 @@ class StdioServer(ToolInvoker):
         self._client: Client | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
+        self._used_at = 0.0
 
     async def offers(self) -> tuple[Offer, ...]:
         """Return every tool that the program lists. Raises ToolUnavailable, also for a list that makes no sense."""
@@ -94,6 +102,8 @@ class StdioServer(ToolInvoker):
             detail = "the tool's program did not answer in time"
             return uncertain(detail) if sent else RawAnswer(Delivery.NOT_SENT, detail=detail)
         except MCPError as error:
+            if error.code == CONNECTION_CLOSED:
+                self._forget()
             return of_reply(Reply(error=RpcError(error.code, error.message)))
         except (ValidationError, RuntimeError):
             return uncertain("the answer of the tool's program is not a tool result")
@@ -116,8 +126,11 @@ class StdioServer(ToolInvoker):
 
     async def _running(self) -> Client:
         async with self._starting:
-            if self._client is not None and self._keeper is not None and not self._keeper.done():
-                return self._client
+            client, idle_s = self._client, time.monotonic() - self._used_at
+            self._used_at = time.monotonic()
+            if client is not None and (idle_s < _TRUSTED_S or await _breathes(client)):
+                return client
+            self._forget()
             self._stop = asyncio.Event()
             ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
             # The SDK's scopes must be left by the task that entered them, so one task keeps the program.
@@ -128,6 +141,11 @@ class StdioServer(ToolInvoker):
                 raise _NotStarted
             self._client = ready.result()
             return self._client
+
+    def _forget(self) -> None:
+        """Let the keeper end, so that the next call starts the program again."""
+        self._client = None
+        self._stop.set()
 
     async def _keep(self, ready: asyncio.Future[Client]) -> None:
         try:
@@ -141,12 +159,23 @@ class StdioServer(ToolInvoker):
         if isinstance(message, ToolListChangedNotification):
             self._on_change()
         elif isinstance(message, Exception):
-            # The pipe broke: whoever waits is told by the SDK, and the next call starts the program again.
-            self._stop.set()
+            self._forget()
 
 
 class _NotStarted(Exception):
     pass
+
+
+async def _breathes(client: Client) -> bool:
+    """Ask a program that was idle whether it is still there, so that a call is not sent to a dead one."""
+    try:
+        async with asyncio.timeout(_BREATH_S):
+            await client.session.send_request(PingRequest(), EmptyResult)
+    except MCPError as error:
+        return error.code != CONNECTION_CLOSED
+    except (TimeoutError, ValidationError):
+        return True
+    return True
 
 
 def _request(invocation: Invocation) -> CallToolRequest:
