@@ -23,8 +23,6 @@ class MemoryBudgets(BudgetLedger):
             balance = self._balance(charge)
             if balance.spent + balance.held + charge.amount > charge.limit.maximum:
                 self._balances.put(charge.budget, balance)
-                refused = {charge.budget for charge in fresh}
-                self._holds.put(call, {budget: hold for budget, hold in holds.items() if budget not in refused})
                 return Overrun(charge.budget, charge.limit, charge.amount, balance.spent, balance.held)
         for charge in fresh:
             balance = self._balance(charge)

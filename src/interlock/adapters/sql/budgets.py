@@ -1,6 +1,6 @@
 """Budgets and the holds that keep them exact."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from interlock.adapters.sql.encoding import decode_limit, encode_limit
 from interlock.adapters.sql.session import Session, Statement
@@ -33,7 +33,14 @@ NOTE_LIMIT = Statement("""
     ON CONFLICT (budget) DO UPDATE SET maximum = excluded.maximum
 """)
 
-STANDS_AT = Statement("SELECT maximum, spent, held FROM budgets WHERE budget = :budget")
+STAND_AT = Statement(
+    """
+    SELECT budget, maximum, spent, held FROM budgets WHERE budget IN (SELECT value FROM json_each(:budgets))
+    """,
+    postgresql="""
+    SELECT budget, maximum, spent, held FROM budgets WHERE budget = ANY(CAST(:budgets AS text[]))
+    """,
+)
 
 UNDO_TAKE = Statement("UPDATE budgets SET held = held - :amount WHERE budget = :budget RETURNING budget")
 
@@ -78,6 +85,9 @@ class SqlBudgets(BudgetLedger):
 
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
         wanted = in_lock_order(charges)
+        overrun = self._full(call, wanted)
+        if overrun is not None:
+            return overrun
         answers = self._session.each(HOLD, [_hold(call, charge, now) for charge in wanted])
         fresh = [charge for charge, answer in zip(wanted, answers, strict=True) if answer is not None]
         takes = [
@@ -89,50 +99,43 @@ class SqlBudgets(BudgetLedger):
         taken = [charge for charge, fit in zip(fresh, fits, strict=True) if fit]
         self._session.each(UNDO_TAKE, [{"budget": charge.budget, "amount": charge.amount} for charge in taken])
         self._session.each(UNDO_HOLD, [{"call": call, "budget": charge.budget} for charge in fresh])
-        return self._overrun(fresh[fits.index(False)])
+        refused = fresh[fits.index(False)]
+        return self._overrun(refused, self._standing((refused,)))
 
-    def _overrun(self, charge: Charge) -> Overrun:
-        maximum, spent, held = self._session.one(STANDS_AT, {"budget": charge.budget}) or (None, 0, 0)
-        if maximum != charge.limit.maximum:
-            self._session.run(NOTE_LIMIT, {"budget": charge.budget, "maximum": charge.limit.maximum})
-        return Overrun(charge.budget, charge.limit, charge.amount, spent, held)
+    def _standing(self, charges: tuple[Charge, ...]) -> dict[str, Balance]:
+        budgets = self._session.texts(charge.budget for charge in charges)
+        return {row[0]: Balance(*row) for row in self._session.all(STAND_AT, {"budgets": budgets})}
+
+    def _full(self, call: str, wanted: tuple[Charge, ...]) -> Overrun | None:
+        """Return what has no room, if it can be seen without locking: a storm of refusals then delays nobody else."""
+        standing = self._standing(wanted)
+        full = [charge for charge in wanted if not _fits(charge, standing.get(charge.budget))]
+        if not full:
+            return None
+        kept = {hold.charge.budget for hold in self.holds(call) if hold.state is not HoldState.RELEASED}
+        refused = next((charge for charge in full if charge.budget not in kept), None)
+        return None if refused is None else self._overrun(refused, standing)
+
+    def _overrun(self, charge: Charge, standing: dict[str, Balance]) -> Overrun:
+        limit = charge.limit
+        balance = standing.get(charge.budget) or Balance(charge.budget, -1, 0, 0)
+        if balance.limit != limit.maximum:
+            self._session.run(NOTE_LIMIT, {"budget": charge.budget, "maximum": limit.maximum})
+        return Overrun(charge.budget, limit, charge.amount, balance.spent, balance.held)
 
     def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
-        ends = []
-        for budget, amount in self._session.all(HELD, {"call": call}):
-            reported = actuals.get(budget, amount)
-            actual, excess = spending(reported, amount)
-            ends.append(
-                {
-                    "call": call,
-                    "budget": budget,
-                    "amount": amount,
-                    "state": HoldState.SETTLED.value,
-                    "actual": actual,
-                    "excess": excess,
-                    "now": now,
-                }
-            )
-        self._end(ends)
+        self._end(call, HoldState.SETTLED, lambda budget, held: spending(actuals.get(budget, held), held), now)
 
     def release(self, call: str, now: int) -> None:
-        state = HoldState.RELEASED.value
-        self._end(
-            [
-                {
-                    "call": call,
-                    "budget": budget,
-                    "amount": amount,
-                    "state": state,
-                    "actual": 0,
-                    "excess": 0,
-                    "now": now,
-                }
-                for budget, amount in self._session.all(HELD, {"call": call})
-            ]
-        )
+        self._end(call, HoldState.RELEASED, lambda budget, held: (0, 0), now)  # noqa: ARG005
 
-    def _end(self, ends: list[dict[str, object]]) -> None:
+    def _end(self, call: str, state: HoldState, spent: Callable[[str, int], tuple[int, int]], now: int) -> None:
+        """End the call's holds; `spent` says what of a budget's hold is spent, and what lies beyond it."""
+        ends = []
+        for budget, amount in self._session.all(HELD, {"call": call}):
+            actual, excess = spent(budget, amount)
+            names = {"call": call, "budget": budget, "state": state.value, "now": now}
+            ends.append(names | {"amount": amount, "actual": actual, "excess": excess})
         self._session.each(SPEND, ends)
         self._session.each(END_HOLD, ends)
 
@@ -145,6 +148,11 @@ class SqlBudgets(BudgetLedger):
     def balances(self, prefix: str) -> tuple[Balance, ...]:
         rows = self._session.all(BALANCES, {"first": prefix, "beyond": prefix + "\U0010ffff"})
         return tuple(Balance(*row) for row in rows)
+
+
+def _fits(charge: Charge, balance: Balance | None) -> bool:
+    used = 0 if balance is None else balance.spent + balance.held
+    return used + charge.amount <= charge.limit.maximum
 
 
 def _hold(call: str, charge: Charge, now: int) -> dict[str, object]:
