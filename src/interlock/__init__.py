@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from interlock.adapters.python.decorator import tool
     from interlock.adapters.python.invoker import ToolError
+    from interlock.adapters.python.signatures import Credential, IdempotencyKey
     from interlock.domain.calls import CallStatus, Failure, ToolResult
     from interlock.domain.contracts import Kind, Tier
     from interlock.domain.errors import (
@@ -28,9 +29,11 @@ __all__ = [
     "CallStatus",
     "ConfigurationError",
     "Conflict",
+    "Credential",
     "Failure",
     "Forbidden",
     "Gate",
+    "IdempotencyKey",
     "InterlockError",
     "Kind",
     "OutcomeUnknown",
@@ -47,8 +50,10 @@ __all__ = [
 _HOMES = {
     "CallAnswer": "gateway.requests",
     "CallStatus": "domain.calls",
+    "Credential": "adapters.python.signatures",
     "Failure": "domain.calls",
     "Gate": "library",
+    "IdempotencyKey": "adapters.python.signatures",
     "Kind": "domain.contracts",
     "Run": "library",
     "Tier": "domain.contracts",

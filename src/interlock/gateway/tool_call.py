@@ -47,6 +47,7 @@ class ToolGate:
         self._schemas = schemas
         self._clock = clock
         self._notifier = notifier
+        self._latest: Release | None = None
         self._under_way: set[asyncio.Task[CallAnswer]] = set()
 
     async def call(self, request: CallRequest) -> CallAnswer:
@@ -56,7 +57,7 @@ class ToolGate:
         nothing to record a decision on.
         """
         call, named = named_call(request)
-        release = self._release()
+        release = self._current()
         proposal = understand(call, release, self._schemas, request, named=named)
         return await self._unstoppable(proposal, release)
 
@@ -65,7 +66,7 @@ class ToolGate:
         old = edited.original.call
         request = CallRequest(principal, edited.key.run, old.tool, edited.arguments, edited.key.call, reason=old.reason)
         call = ToolCall(edited.key, old.agent, principal.id, old.tool, edited.arguments, reason=old.reason)
-        release = self._release()
+        release = self._current()
         proposal = understand(call, release, self._schemas, request, named=True, extra=old.constraints)
         return await self._unstoppable(proposal, release)
 
@@ -83,6 +84,13 @@ class ToolGate:
         """Wait until every call under way is settled."""
         while self._under_way:
             await asyncio.wait(self._under_way)
+
+    def _current(self) -> Release:
+        release = self._release()
+        if release is not self._latest:
+            self._latest = release
+            self._schemas.keep(frozenset(contract.hash for contract in release.catalogue.contracts.values()))
+        return release
 
     async def _unstoppable(self, proposal: Proposal, release: Release) -> CallAnswer:
         # A caller that hangs up must not tear a call between its effect and its record.
