@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -15,6 +15,13 @@ class Find:
     kind: str
 
 
+_SHORTEST = len("a@b.co")
+_SHORTEST_KEY = 20
+_SHORTEST_IBAN = 15
+_FEWEST_DIGITS = 7
+"""Of a phone number in any of the spellings below."""
+_DOTS, _COLONS = 3, 3
+_NO_DIGITS = re.compile(r"\D+")
 _HINT = re.compile(r"[@\d:]|-----BEGIN")
 _LOCAL = frozenset("!#$%&'*+-/=?^_`{|}~.")
 _LONGEST_LOCAL = 64
@@ -53,15 +60,34 @@ _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){3,7}(?![\w
 
 def finds(text: str) -> tuple[Find, ...]:
     """Return what the detectors find in `text`, in order, without overlaps: the one that begins first stays."""
-    if _HINT.search(text) is None:
+    if len(text) < _SHORTEST or _HINT.search(text) is None:
         return ()
-    found = [find for detect in _DETECTORS for find in detect(text)]
+    found = [find for detect in _candidates(text) for find in detect(text)]
+    if not found:
+        return ()
     found.sort(key=lambda find: (find.start, -find.end))
     kept: list[Find] = []
     for find in found:
         if not kept or find.start >= kept[-1].end:
             kept.append(find)
     return tuple(kept)
+
+
+def _candidates(text: str) -> Iterator[Callable[[str], Iterator[Find]]]:
+    """Yield the detectors that have a chance: most texts lack what most detectors need."""
+    if "-----BEGIN" in text:
+        yield _private_keys
+    if len(text) >= _SHORTEST_KEY:
+        yield _keys
+    if "@" in text:
+        yield _emails
+    if len(_NO_DIGITS.sub("", text)) >= _FEWEST_DIGITS:
+        yield _cards
+        yield _phones
+    if len(text) >= _SHORTEST_IBAN:
+        yield _ibans
+    if text.count(".") >= _DOTS or text.count(":") >= _COLONS:
+        yield _addresses
 
 
 def _private_keys(text: str) -> Iterator[Find]:
@@ -130,6 +156,3 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-_DETECTORS = (_private_keys, _keys, _emails, _cards, _ibans, _phones, _addresses)

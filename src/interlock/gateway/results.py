@@ -43,7 +43,8 @@ def examine(
     document = {
         "content": content,
         "is_error": answer.is_error,
-        "contains_pii": contains_personal_data(content),
+        # Nobody reads it where no rule asks about results, and looking costs more than deciding.
+        "contains_pii": bool(policies.after.get(record.call.tool)) and contains_personal_data(content),
     }
     decision = decide_result(record.call, facts, policies, document)
     if decision.effect is not Effect.ALLOW:
