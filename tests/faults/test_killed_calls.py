@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from interlock.adapters.sql import open_store
+from interlock.approvals.ports import ApprovalFilter
 from interlock.domain.approvals import ApprovalState
 from interlock.domain.calls import CallRecord, CallStatus
 from interlock.domain.ids import TenantId
-from interlock.approvals.ports import ApprovalFilter
 from interlock.runs.ports import CallFilter
 from tests.faults.call_worker import RUN
 
@@ -99,12 +99,19 @@ class Bank(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    """Its clients die on purpose, so it says nothing about it."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        return
+
+
 @contextmanager
 def a_bank(*, honours_keys: bool = True) -> Iterator[tuple[str, type[Bank]]]:
     bank = type("Bank", (Bank,), {"done": Counter(), "keys": {}, "honours_keys": honours_keys})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), bank)
-    server.daemon_threads = True
-    server.handle_error = lambda *_: None  # type: ignore[method-assign] - clients die here, on purpose
+    server = Server(("127.0.0.1", 0), bank)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

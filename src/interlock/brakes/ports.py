@@ -16,7 +16,7 @@ class BrakeRecords(Protocol):
         """Lift a brake that is on; return False if there is none."""
 
     def active(self, tenant: TenantId, now: int) -> tuple[Brake, ...]:
-        """Return the brakes that are on, oldest first; on databases with many writers, hold off `set` until the transaction ends."""
+        """Return the brakes that are on, oldest first; `set` waits until the transaction that asked has ended."""
 
     def history(self, tenant: TenantId, limit: int) -> tuple[Brake, ...]:
         """Return all brakes, newest first."""

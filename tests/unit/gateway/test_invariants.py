@@ -28,6 +28,9 @@ from interlock.domain.ids import CallId
 from interlock.gateway import admission
 from interlock.gateway.execution import Executor
 from interlock.gateway.ports import Invocation, RawAnswer
+from interlock.policy.decide import decide
+from interlock.policy.facts import Facts
+from interlock.runs.ports import CallFilter
 from tests.kits.gate import ANNA, BEN, OPERATOR, TENANT, Shop, StillClock, a_kit, a_policy
 
 CALLS = st.sampled_from([f"c{number}" for number in range(6)])
@@ -68,7 +71,7 @@ class WatchedShop(Shop):
 
 
 def _records(store: MemoryStore) -> tuple[CallRecord, ...]:
-    return store._tx.calls.search(admission.CallFilter(tenant=TENANT, limit=10_000))
+    return store._tx.calls.search(CallFilter(tenant=TENANT, limit=10_000))
 
 
 class Road(RuleBasedStateMachine):
@@ -252,7 +255,7 @@ def defect(target: Any, name: str, broken: Any) -> Iterator[None]:
 
 
 def _denies_become_allows() -> Any:
-    sound = admission.decide
+    sound = decide
 
     def broken(call: Any, facts: Any, policies: Any) -> Decision:
         decision = sound(call, facts, policies)
@@ -324,7 +327,7 @@ def _arguments_are_tidied_up() -> Any:
 
 
 def _brakes_are_not_seen() -> Any:
-    sound = admission.Facts
+    sound = Facts
     return defect(admission, "Facts", lambda **facts: sound(**{**facts, "brakes": ()}))
 
 
