@@ -1,6 +1,5 @@
 """Play the day: one run per ticket, the script proposes, the gate decides, people answer, the shop keeps its books."""
 
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from interlock.domain.approvals import Verdict
 from interlock.domain.brakes import BrakeTarget
 from interlock.domain.calls import CallStatus
 from interlock.domain.canonical import Json, JsonObject
+from interlock.domain.contracts import Kind
 from interlock.domain.errors import InterlockError
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ApprovalId, PrincipalId
@@ -44,6 +44,7 @@ class Step:
     status: str
     why: str
     """The first sentence that decided, or what the tool said."""
+    read: bool
     people: tuple[str, ...] = ()
     """What people answered, a sentence each."""
 
@@ -59,7 +60,8 @@ class Played:
     def telling(self) -> Step | None:
         """The step that the ticket is about: the last that did not simply succeed, else the last."""
         troubled = [step for step in self.steps if step.status != "succeeded"]
-        return (troubled or [*self.steps] or [None])[-1]
+        steps = troubled or list(self.steps)
+        return steps[-1] if steps else None
 
     @property
     def as_told(self) -> bool:
@@ -120,7 +122,8 @@ class Day:
             told.append(sentence)
             answer = edited or (await call() if answer.status is CallStatus.PENDING else answer)
         why = first if told else _why(answer)
-        step = Step(reply.tool, reply.arguments, answer.status.value, why, tuple(told))
+        read = any(contract.name == reply.tool and contract.kind is Kind.READ for contract in run.tools())
+        step = Step(reply.tool, reply.arguments, answer.status.value, why, read, tuple(told))
         return step, answer.result.content if answer.result is not None else why
 
     async def _answers(
@@ -165,27 +168,6 @@ class Day:
                     await brakes.off(operator, self.brakes.pop())
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """The day in figures; money in cents."""
-
-    calls: int
-    executed: int
-    denied: int
-    asked: int
-    approved: int
-    moved: int
-    """What the shop's own books say."""
-    settled: int
-    """What the gate's ledger says. The two must be equal."""
-    held: int
-    """Set aside for calls of unknown outcome."""
-    kept_back: int
-    """What the calls that did not happen would have moved."""
-    cost_nano_usd: int
-    seconds: float
-
-
 @asynccontextmanager
 async def opened(story: Story, folder: Path) -> AsyncIterator[Day]:
     """Write the demo's deployment into `folder` and open it: a real gate on a real store, with real tools."""
@@ -198,35 +180,6 @@ async def opened(story: Story, folder: Path) -> AsyncIterator[Day]:
                 yield Day(story, shop, courier, Gate(built.desks))
     finally:
         SHOP.reset(token)
-
-
-async def sums(day: Day, played: tuple[Played, ...], started: float) -> Sums:
-    """Add the day up, from the gate's own records."""
-    desks = day.gate.desks
-    auditor = Principal(PrincipalId("audit"), desks.tenant, frozenset({Role.AUDITOR}))
-    balances = await desks.records.budgets(auditor)
-    money = [balance for balance in balances if "all-money-per-day" in balance.budget]
-    steps = [step for one in played for step in one.steps]
-    costs = {contract.name: contract.cost_nano_usd for contract in await desks.contracts.list(auditor)}
-    executed = [step for step in steps if step.status in {"succeeded", "unknown", "withheld"}]
-    return Sums(
-        calls=len(steps),
-        executed=len(executed),
-        denied=sum(step.status == "denied" for step in steps),
-        asked=sum(bool(step.people) for step in steps),
-        approved=sum(bool(step.people) and step.status == "succeeded" for step in steps),
-        moved=day.shop.moved_cents,
-        settled=sum(balance.spent for balance in money),
-        held=sum(balance.held for balance in money),
-        kept_back=sum(_cents(step) for step in steps if step.status in {"denied", "escalated"}),
-        cost_nano_usd=sum(costs.get(step.tool, 0) for step in executed),  # type: ignore[call-overload]
-        seconds=time.monotonic() - started,
-    )
-
-
-def _cents(step: Step) -> int:
-    amount = step.arguments.get("amount_usd")
-    return round(amount * 100) if isinstance(amount, int | float) else 0
 
 
 def _approver(desks: Desks, name: str) -> Principal:
