@@ -21,6 +21,7 @@ class Place:
 
 
 COMMANDS = {
+    "demo": Place("interlock.cli.demo", "Play a day of a support agent through a real gate, and say what happened."),
     "init": Place("interlock.cli.init", "Write a starter deployment into a folder."),
     "check": Place("interlock.cli.check", "Say what is wrong with a configuration, with the line of each problem."),
     "serve": Place("interlock.cli.serve", "Serve MCP, tool calls and the management API."),
