@@ -1,5 +1,6 @@
 """The door: every request is checked for size, Host, Origin and bearer before anything else sees it."""
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -23,6 +24,8 @@ CALLER = "interlock.caller"
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
+_DRAINED = 8 << 20
+_DRAIN_S = 5.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -85,6 +88,8 @@ class Guard:
             await self._app(scope, _bounded(receive, self._rules.max_body, length), watched)
         except InterlockError as error:
             if not started:
+                if error.status == TooLarge.status:
+                    await _drain(receive)
                 await send_problem(send, error)
         except Exception:  # noqa: BLE001 - the last stop before the wire: nothing of it may reach the caller
             _LOG.exception("A request failed inside Interlock")
@@ -182,6 +187,20 @@ def _bounded(receive: Receive, limit: int, length: int) -> Receive:
         return message
 
     return bounded
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on for a while and throw it away: a client that is still sending would not see the answer."""
+    left = _DRAINED
+    try:
+        async with asyncio.timeout(_DRAIN_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
 
 
 def _too_long(limit: int) -> TooLarge:

@@ -111,11 +111,12 @@ class McpEndpoint:
             if method is None:
                 raise RpcFault(METHOD_NOT_FOUND, "Method not found")
             result = await method(turn)
-        except RpcFault as fault:
+        except (RpcFault, BadInput) as error:
+            fault = error if isinstance(error, RpcFault) else fault_of(error)
             if not turn.modern:
                 # Older clients read the JSON-RPC error only from a 200.
                 fault.status = 200
-            raise
+            raise fault from None
         if turn.modern:
             result.setdefault("resultType", "complete")
             result["_meta"] = {**result.get("_meta", {}), SERVER_INFO_META_KEY: SERVER_INFO}
