@@ -58,7 +58,9 @@ def test_other_amounts_are_not(target: float, given_: tuple[float, ...]) -> None
 
 
 def test_many_numbers_prove_nothing() -> None:
-    assert not derives(_units(77.77), range(0, 100 * UNIT, 3 * UNIT), ())
+    half = _units(1.5)
+    assert derives(half, (_units(3), _units(6)), ())
+    assert not derives(half, range(0, 100 * UNIT, 3 * UNIT), ())
 
 
 def test_a_chance_amount_is_rarely_explained() -> None:

@@ -154,13 +154,22 @@ def test_a_shared_surname_is_somebody_else() -> None:
 
 
 def test_an_error_of_a_tool_supports_nothing() -> None:
-    failed = replace(answer("get_file", "no file eve@evil.example", RECORDS), failed=True)
-    assert not stands(call({"to": "eve@evil.example", "body": "x"}, SEND, user("get the file"), failed))
+    listing = answer("list_files", DRIVE, FILES)
+    say = user("delete budget-plan.xlsx")
+    assert stands(call({"file_id": "13"}, DELETE, say, listing))
+    assert not stands(call({"file_id": "13"}, DELETE, say, replace(listing, failed=True)))
 
 
 def test_text_without_the_structure_that_the_contract_knows_is_all_prose() -> None:
     broken = answer("list_files", '[{"id": "13", "name": "budget-plan.xlsx"', FILES)
     assert not stands(call({"file_id": "13"}, DELETE, user("delete budget-plan.xlsx"), broken))
+    roles = (("/query", Role.PLAIN),)
+    sources = (user("pay the rent 30.00"), answer("page", "hi", MAIL))
+    arguments = {"to": "US133000000121212121212", "amount": 30, "subject": "rent"}
+    bare = answer("find", "US133000000121212121212", PAYMENTS, roles, query="rent")
+    whole = answer("find", [{"recipient": "US133000000121212121212"}], PAYMENTS, roles, query="rent")
+    assert not stands(call(arguments, PAY, *sources, bare))
+    assert stands(call(arguments, PAY, *sources, whole))
 
 
 def test_prose_cannot_break_out_into_a_record() -> None:
