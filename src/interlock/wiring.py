@@ -16,7 +16,6 @@ from typing import Any
 from interlock.adapters.cel import CelConditions
 from interlock.adapters.clock import SystemClock
 from interlock.adapters.mcp.http import HttpServer
-from interlock.adapters.mcp.stdio import StdioServer
 from interlock.adapters.mcp.watch import Announcer, Watch
 from interlock.adapters.notify import LineNotifier
 from interlock.adapters.openapi.invoker import OpenApiInvoker
@@ -66,6 +65,8 @@ from interlock.tools.schemas import CompiledSchemas
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
 _REFRESH_S = 300.0
+_AWAY_S = 10.0
+"""How often upstreams that did not answer are asked again."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -90,6 +91,7 @@ class Interlock:
             asyncio.create_task(_every(self.alive_ms / 10_000, lambda: desks.runs.sweep(self.owner))),
             asyncio.create_task(_every(_CLOCKS_S, desks.approvals.sweep)),
             asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
+            asyncio.create_task(_every(_AWAY_S, self._look_for_the_absent)),
         ]
         try:
             yield
@@ -98,6 +100,10 @@ class Interlock:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look_for_the_absent(self) -> None:
+        if self.desks.publisher.problems:
+            await self.desks.publisher.refresh()
 
 
 @asynccontextmanager
@@ -204,7 +210,8 @@ async def _connect(
         case McpStdio():
             child = {name: await secrets.resolve(reference) for name, reference in connection.secrets.items()}
             # The configuration was refused unless this argv stands in `allow_stdio`, word for word.
-            stdio = StdioServer(
+            # The SDK behind it takes longer to import than all the rest together, and most commands need none of it.
+            stdio = importlib.import_module("interlock.adapters.mcp.stdio").StdioServer(
                 connection.name,
                 connection.argv,
                 allowed=frozenset({connection.argv}),

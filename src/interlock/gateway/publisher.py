@@ -19,6 +19,7 @@ from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import event
 from interlock.policy.policy_set import DEFAULT_SAMPLING, publish
 from interlock.policy.ports import ConditionEngine, PolicyEngine
+from interlock.policy.unpublished import Unpublished
 from interlock.tools.catalogue import Assembly, Catalogue, assemble, hold_changed
 from interlock.tools.offers import Offer
 from interlock.tools.pins import PinPolicy
@@ -134,7 +135,7 @@ class Publisher:
             assembly = await asyncio.to_thread(self._assemble, offers, known, missing=missing)
         if not unreachable:
             self._refuse_unknown(assembly.catalogue)
-        self._current = self._published(assembly.catalogue)
+        self._current = self._published(assembly.catalogue, missing=missing)
         self._ever_published = True
         self._problems = (*unreachable, *assembly.problems)
 
@@ -176,9 +177,15 @@ class Publisher:
                 problems=problems,
             )
 
-    def _published(self, catalogue: Catalogue) -> Release:
+    def _published(self, catalogue: Catalogue, *, missing: bool) -> Release:
         declared = self._declaration
-        engines = self._engines(catalogue.contracts)
+        try:
+            engines = self._engines(catalogue.contracts)
+        except ConfigurationError as error:
+            if not missing:
+                raise
+            # They may speak of tools that are merely away. The gate starts, says so, and allows nothing until they are back.
+            engines = (Unpublished(f"The policies wait for an upstream that does not answer. {error.what}."),)
         agents = {
             agent.id: publish(agent, catalogue.contracts, self._languages, engines, sampling=declared.sampling)
             for agent in declared.agents

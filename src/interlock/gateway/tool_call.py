@@ -1,12 +1,13 @@
 """The road of a tool call: understand, decide, reserve, record; only then execute; check, settle, answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from interlock.domain.calls import CallKey, CallRecord, Failure, ToolCall
 from interlock.domain.canonical import check_json
 from interlock.domain.contracts import ToolContract
-from interlock.domain.errors import Forbidden, StoreUnavailable, UnknownRun
+from interlock.domain.errors import Forbidden, OutcomeUnknown, StoreUnavailable, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import CallId, checked_id, new_id
 from interlock.gateway.admission import Admission, Admitter, Proposal
@@ -21,8 +22,12 @@ from interlock.gateway.store import Store
 from interlock.gateway.understanding import understand
 from interlock.tools.schemas import CompiledSchemas
 
-_PAUSES = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Seconds between attempts to record an outcome while the store does not answer."""
+T = TypeVar("T")
+
+_LONGEST_PAUSE_S = 5.0
+"""Between attempts to record an outcome while the store does not answer; the first attempts follow quicker."""
+_PATIENCE_S = 15.0
+"""How long a caller waits for an outcome to be recorded, and a shutdown for calls under way."""
 _MAX_REASON = 4_000
 
 
@@ -48,7 +53,7 @@ class ToolGate:
         self._clock = clock
         self._notifier = notifier
         self._latest: Release | None = None
-        self._under_way: set[asyncio.Task[CallAnswer]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def call(self, request: CallRequest) -> CallAnswer:
         """Take one call down the road and return what became of it.
@@ -80,10 +85,10 @@ class ToolGate:
             allowed &= principal.scope.tools
         return release.catalogue.open_to(allowed)
 
-    async def finish(self) -> None:
-        """Wait until every call under way is settled."""
-        while self._under_way:
-            await asyncio.wait(self._under_way)
+    async def finish(self, patience_s: float = 2 * _PATIENCE_S) -> None:
+        """Wait until every call under way is settled, but not for ever on a store that does not come back."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=patience_s)
 
     def _current(self) -> Release:
         release = self._release()
@@ -94,10 +99,13 @@ class ToolGate:
 
     async def _unstoppable(self, proposal: Proposal, release: Release) -> CallAnswer:
         # A caller that hangs up must not tear a call between its effect and its record.
-        task = asyncio.create_task(self._walk(proposal, release))
+        return await asyncio.shield(self._kept(self._walk(proposal, release)))
+
+    def _kept(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        return task
 
     async def _walk(self, proposal: Proposal, release: Release) -> CallAnswer:
         admission = await self._admit(proposal, release)
@@ -105,7 +113,7 @@ class ToolGate:
         if not admission.execute or proposal.contract is None:
             return answer_of(admission.record)
         outcome = await self._execute(admission, proposal.contract, release)
-        record = await self._settle(admission.record, outcome)
+        record = await self._recorded(admission.record, outcome)
         self._tell(_afterwards(record, release))
         return answer_of(record)
 
@@ -123,17 +131,26 @@ class ToolGate:
         policies = release.policies(record.call.agent)
         return examine(record, contract, self._schemas.of(contract).result, admission.facts, policies, execution)
 
+    async def _recorded(self, record: CallRecord, outcome: Outcome) -> CallRecord:
+        settling = self._kept(self._settle(record, outcome))
+        done, _ = await asyncio.wait({settling}, timeout=_PATIENCE_S)
+        if not done:
+            raise OutcomeUnknown(
+                "The tool has answered, and the store cannot record it at the moment",
+                do="Do not repeat the call under another id; ask again with the same call id",
+            )
+        return settling.result()
+
     async def _settle(self, record: CallRecord, outcome: Outcome) -> CallRecord:
-        """Record the outcome, however long the store takes; what the tool did is known and must not be lost."""
-        for pause in (*_PAUSES, None):
+        """Record the outcome, however long the store takes: what the tool did is known and must not be lost."""
+        pause = 0.05
+        while True:
             try:
                 return await self._store.transact(lambda tx: settle(tx, record, outcome, self._clock.now()))
             except StoreUnavailable:
                 self._admitter.evidence.forget()
-                if pause is None:
-                    raise
                 await asyncio.sleep(pause)
-        raise StoreUnavailable("The outcome could not be recorded")
+                pause = min(pause * 3, _LONGEST_PAUSE_S)
 
     def _tell(self, notices: tuple[Notice, ...]) -> None:
         for notice in notices:

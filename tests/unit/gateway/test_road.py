@@ -1,24 +1,40 @@
 """The road of a tool call, from proposal to settlement."""
 
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
 import pytest
 
+from interlock.adapters.memory import MemoryStore
 from interlock.approvals.ports import ApprovalFilter
 from interlock.domain.approvals import ApprovalState, Verdict
 from interlock.domain.brakes import BrakeTarget
 from interlock.domain.budgets import Limit, Measure, Scope
 from interlock.domain.calls import CallKey, CallStatus
+from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import (
     ApprovalClosed,
     BadInput,
     CallIdReused,
     CallInProgress,
+    ConfigurationError,
     Forbidden,
+    OutcomeUnknown,
+    StoreUnavailable,
+    ToolUnavailable,
     UnknownRun,
 )
-from interlock.domain.ids import ApprovalId, CallId
+from interlock.domain.ids import ApprovalId, CallId, ToolName
 from interlock.gateway.admission import ALIVE_MS
-from interlock.gateway.ports import Delivery, RawAnswer
-from tests.kits.gate import AGENT, ANNA, BEN, OPERATOR, TENANT, Kit, a_kit, a_policy
+from interlock.gateway.ports import Delivery, Invocation, RawAnswer
+from interlock.gateway.publisher import Declaration, Publisher
+from interlock.gateway.store import Tx
+from interlock.policy.ports import PolicyEngine
+from interlock.tools.offers import Offer
+from tests.kits.gate import AGENT, ANNA, BEN, OPERATOR, TENANT, Kit, a_kit, a_policy, shop_overlays
+
+T = TypeVar("T")
 
 
 async def test_a_read_goes_straight_through_and_is_recorded() -> None:
@@ -378,3 +394,77 @@ async def test_every_recorded_call_names_its_commitments_and_no_payload_in_the_t
     key = str(CallKey(TENANT, kit.run, CallId("c1")))
     assert [event.kind.value for event in events if event.subject == key] == ["call.settled", "call.decided"]
     assert await kit.store.read(lambda tx: tx.approvals.search(ApprovalFilter())) == ()
+
+
+class FlakyStore(MemoryStore):
+    """A store that can be away for a while."""
+
+    away = False
+
+    async def transact(self, work: Callable[[Tx], T]) -> T:
+        if self.away:
+            raise StoreUnavailable("The store is away")
+        return await super().transact(work)
+
+
+async def test_a_store_that_is_away_before_the_call_means_that_nothing_happens() -> None:
+    store = FlakyStore()
+    kit = await a_kit(store=store)
+    await kit.open()
+    store.away = True
+    with pytest.raises(StoreUnavailable):
+        await kit.call("notes.add", "c1", text="hello")
+    assert kit.shop.invocations == []
+
+
+async def test_a_store_that_goes_away_during_the_call_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlock.gateway.tool_call._PATIENCE_S", 0.05)
+    store = FlakyStore()
+    kit = await a_kit(store=store)
+    await kit.open()
+
+    def away(invocation: Invocation) -> RawAnswer:
+        store.away = True
+        return kit.shop.do(invocation)
+
+    kit.shop.answers["notes.add"] = away
+    with pytest.raises(OutcomeUnknown):
+        await kit.call("notes.add", "c1", text="hello")
+    store.away = False
+    await kit.gate.finish()
+    assert (await kit.call("notes.add", "c1", text="hello")).status is CallStatus.SUCCEEDED
+    assert len(kit.shop.effects) == 1
+
+
+async def test_a_caller_that_hangs_up_does_not_stop_its_call() -> None:
+    kit = await a_kit()
+    await kit.open()
+    task = asyncio.create_task(kit.call("notes.add", "c1", text="hello"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await kit.gate.finish()
+    assert (await kit.runs.call(OPERATOR, kit.run, CallId("c1"))).status is CallStatus.SUCCEEDED
+
+
+async def test_policies_that_wait_for_an_absent_upstream_allow_nothing() -> None:
+    class Away:
+        name = "crm"
+
+        async def offers(self) -> tuple[Offer, ...]:
+            raise ToolUnavailable("The CRM is away")
+
+    def engines(contracts: Mapping[ToolName, ToolContract]) -> tuple[PolicyEngine, ...]:
+        raise ConfigurationError("The policy names crm.read, which is no tool")
+
+    kit = await a_kit()
+    declaration = Declaration(TENANT, (kit.agent,), shop_overlays())
+    publisher = Publisher(kit.store, (kit.shop, Away()), declaration, {}, engines, kit.clock)
+    await publisher.refresh()
+    assert any("crm" in problem for problem in publisher.problems)
+    kit.gate._release = publisher.current
+    await kit.open()
+    answer = await kit.call("orders.read", "c1", order_id="o-1")
+    assert answer.failure is not None
+    assert answer.failure.code == "policy_error"
