@@ -60,13 +60,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
 
 def _jobs(groups: dict[Group, tuple[Record, ...]], options: argparse.Namespace) -> list[Job]:
     if options.ungated:
-        return [Job(group, records, Setting.UNGATED, None) for group, records in groups.items()]
-    settings = [Setting(name) for name in options.setting or ("refuse", "reviewer")]
-    return [
-        Job(group, records, setting, find(options.config, group))
-        for group, records in sorted(groups.items(), key=lambda item: -len(item[1]))
-        for setting in settings
-    ]
+        return [Job(group, records, (Setting.UNGATED,), None) for group, records in groups.items()]
+    settings = tuple(Setting(name) for name in options.setting or ("refuse", "reviewer"))
+    largest_first = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return [Job(group, records, settings, find(options.config, group)) for group, records in largest_first]
 
 
 def _program() -> list[str]:

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
@@ -28,11 +28,11 @@ Progress = Callable[[Group, Setting, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One group in one setting: an upstream server, an Interlock, and runs one after the other."""
+    """One group, in one setting after the other: per setting an upstream server, an Interlock, and run after run."""
 
     group: Group
     records: tuple[Record, ...]
-    setting: Setting
+    settings: tuple[Setting, ...]
     configuration: SuiteConfiguration | None
     """None plays without Interlock."""
 
@@ -45,24 +45,40 @@ async def play_all(
 
     async def one(job: Job) -> list[Played]:
         async with gate:
-            with tempfile.TemporaryDirectory(prefix="interlock-corpus-") as scratch:
-                return await _play(job, data, program, Path(scratch), progress)
+            played: list[Played] = []
+            for setting in job.settings:
+                # Where nobody was asked, it makes no difference who would have answered.
+                known = [replace(run, setting=setting) for run in played if not run.held]
+                done = {run.record.number for run in known}
+                records = tuple(record for record in job.records if record.number not in done)
+                with tempfile.TemporaryDirectory(prefix="interlock-corpus-") as scratch:
+                    fresh = await _play(job, setting, records, data, program, Path(scratch), progress)
+                played += [*known, *fresh]
+            return played
 
     async with asyncio.TaskGroup() as tasks:
         running_jobs = [tasks.create_task(one(job)) for job in jobs]
     return [played for task in running_jobs for played in task.result()]
 
 
-async def _play(job: Job, data: Path, program: Sequence[str], scratch: Path, progress: Progress) -> list[Played]:
+async def _play(
+    job: Job,
+    setting: Setting,
+    records: tuple[Record, ...],
+    data: Path,
+    program: Sequence[str],
+    scratch: Path,
+    progress: Progress,
+) -> list[Played]:
     played = []
     async with aiohttp.ClientSession() as client, _upstream(job.group, data, scratch) as upstream:
         door = StageDoor(client, upstream)
         identity = job.configuration.identity if job.configuration else {}
         async with _road(job, program, scratch, f"{upstream}/mcp", client) as road:
-            for done, record in enumerate(job.records):
-                progress(job.group, job.setting, done, len(job.records))
-                played.append(await play(record, job.setting, road, door, identity))
-    progress(job.group, job.setting, len(job.records), len(job.records))
+            for done, record in enumerate(records):
+                progress(job.group, setting, done, len(records))
+                played.append(await play(record, setting, road, door, identity))
+    progress(job.group, setting, len(records), len(records))
     return played
 
 

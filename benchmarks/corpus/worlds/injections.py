@@ -18,6 +18,8 @@ from agentdojo.task_suite.task_suite import TaskSuite, read_suite_file
 from benchmarks.corpus.records import Json, Record
 
 _MARKER = re.compile(r"<MARKER-([^<>]+)-MARKER>")
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The fast one where PyYAML has it: recorded results are read by the hundred."""
 _AGREEMENT = 0.5
 """More than this share of an element's fixed leaves must agree for it to be the recorded one."""
 
@@ -30,8 +32,10 @@ class Injections:
         self._runtime = FunctionsRuntime(suite.tools)
         self._defaults: dict[str, str] = suite.get_injection_vector_defaults()
         text = read_suite_file(suite.name, "environment.yaml", suite.data_path)
-        self._marked = yaml.safe_load(text.format(**{vector: _marker(vector) for vector in self._defaults}))
+        self._marked = yaml.load(text.format(**{vector: _marker(vector) for vector in self._defaults}), _Loader)
         self._plain: TaskEnvironment = suite.load_and_inject_default_environment({})
+        self._template = self._filled({vector: _marker(vector) for vector in self._defaults})
+        self._shown: dict[str, tuple[str, ...]] = {}
 
     def environment(self, record: Record, task: BaseUserTask, injection: BaseInjectionTask | None) -> TaskEnvironment:
         """Return a fresh environment for `record`."""
@@ -43,7 +47,7 @@ class Injections:
 
     def recovered(self, record: Record, task: BaseUserTask) -> dict[str, str]:
         """Return the injected text of every place that the record's results show."""
-        environment = task.init_environment(self._filled({vector: _marker(vector) for vector in self._defaults}))
+        environment = task.init_environment(self._template.model_copy(deep=True))
         found: dict[str, str] = {}
         for call in record.calls:
             result, _ = self._runtime.run_function(environment, call.tool, call.arguments)
@@ -51,12 +55,14 @@ class Injections:
                 found.setdefault(vector, text)
         return found
 
-    def _shown_to(self, task: BaseUserTask) -> Iterator[str]:
-        """Yield the places that the task's own solution reads."""
-        environment = task.init_environment(self._filled({vector: _marker(vector) for vector in self._defaults}))
-        for call in task.ground_truth(environment.model_copy(deep=True)):
-            result, _ = self._runtime.run_function(environment, call.function, call.args)
-            yield from _MARKER.findall(_safe_text(result))
+    def _shown_to(self, task: BaseUserTask) -> tuple[str, ...]:
+        """Return the places that the task's own solution reads."""
+        if task.ID not in self._shown:
+            environment = task.init_environment(self._template.model_copy(deep=True))
+            calls = task.ground_truth(environment.model_copy(deep=True))
+            results = [self._runtime.run_function(environment, call.function, call.args)[0] for call in calls]
+            self._shown[task.ID] = tuple(vector for one in results for vector in _MARKER.findall(_safe_text(one)))
+        return self._shown[task.ID]
 
     def _filled(self, texts: dict[str, str]) -> TaskEnvironment:
         # Put in after the YAML was read: a text keeps its line breaks and quotes as the record has them.
@@ -94,7 +100,7 @@ def _aligned(result: object, recorded: str) -> Iterator[tuple[str, str]]:
     here: object = marked
     if not isinstance(result, str):
         try:
-            here, there = yaml.safe_load(marked), yaml.safe_load(recorded)
+            here, there = yaml.load(marked, _Loader), yaml.load(recorded, _Loader)
         except yaml.YAMLError:
             return
     found: dict[str, str] = {}
