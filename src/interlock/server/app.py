@@ -10,6 +10,7 @@ from interlock.server.api.openapi import reference
 from interlock.server.api.operations import route
 from interlock.server.api.surfaces import EVERYONE, REFERENCE
 from interlock.server.api.table import OPERATIONS
+from interlock.server.bearers import Forgetting, RememberedBearers
 from interlock.server.guard import Authenticate, DoorRules, Guard
 from interlock.server.health import Readiness, healthz
 from interlock.server.problems import JSON, send_bytes
@@ -24,10 +25,14 @@ def build_app(
 ) -> ASGIApp:
     """Return the ASGI application over `desks`.
 
-    `authenticate` is where wiring puts a cache before `desks.access.authenticate`; `approvals_url` is where people decide.
+    `authenticate` takes the place of `desks.access.authenticate`, whose proofs are remembered for a moment;
+    `approvals_url` is where people decide.
     """
     routes = Routes(all_routes(desks, approvals_url=approvals_url))
-    return Guard(routes, rules, authenticate or desks.access.authenticate)
+    if authenticate is not None:
+        return Guard(routes, rules, authenticate)
+    bearers = RememberedBearers(desks.access.authenticate)
+    return Guard(Forgetting(routes, bearers), rules, bearers)
 
 
 def all_routes(desks: Desks, *, approvals_url: str | None = None) -> tuple[GuardedRoute, ...]:
