@@ -29,6 +29,7 @@ TENANT = TenantId("acme")
 
 DEPLOYMENT = """
 tenant: acme
+store: "{store}"
 agents: [agent.yaml]
 contracts: [contracts.yaml]
 tools:
@@ -121,8 +122,8 @@ def a_bank(*, honours_keys: bool = True) -> Iterator[tuple[str, type[Bank]]]:
         server.server_close()
 
 
-def a_deployment(folder: Path, url: str, *, notes: str = "none") -> None:
-    (folder / "interlock.yaml").write_text(DEPLOYMENT.format(url=url))
+def a_deployment(folder: Path, url: str, *, notes: str = "none", store: str = "sqlite:///interlock.db") -> None:
+    (folder / "interlock.yaml").write_text(DEPLOYMENT.format(url=url, store=store))
     (folder / "agent.yaml").write_text(AGENT)
     (folder / "contracts.yaml").write_text(CONTRACTS % notes)
     (folder / "bank.json").write_text(json.dumps(_document()))
@@ -205,8 +206,8 @@ def kill_many(folder: Path, times: int, seed: int) -> int:
         gateways.close()
 
 
-async def records(folder: Path) -> tuple[dict[str, CallRecord], list[ApprovalState], tuple[int, int]]:
-    store = await open_store(f"sqlite:///{folder / 'interlock.db'}")
+async def records(address: str) -> tuple[dict[str, CallRecord], list[ApprovalState], tuple[int, int]]:
+    store = await open_store(address)
     try:
         found = await store.read(lambda tx: tx.calls.search(CallFilter(tenant=TENANT, run=RUN, limit=100_000)))
         asked = await store.read(lambda tx: tx.approvals.search(ApprovalFilter(tenant=TENANT, limit=100_000)))
@@ -216,12 +217,21 @@ async def records(folder: Path) -> tuple[dict[str, CallRecord], list[ApprovalSta
         await store.close()
 
 
-async def test_no_effect_twice_no_blind_repetition_and_no_approval_lost(tmp_path: Path, faults: int) -> None:
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'interlock.db'}"
+    return str(request.getfixturevalue("postgres_dsn"))
+
+
+async def test_no_effect_twice_no_blind_repetition_and_no_approval_lost(
+    tmp_path: Path, store: str, faults: int
+) -> None:
     with a_bank() as (url, bank):
-        a_deployment(tmp_path, url)
+        a_deployment(tmp_path, url, store=store)
         met = kill_many(tmp_path, faults, seed=20_261_120)
     assert met >= faults // 3, "too few processes died in the middle of something"
-    calls, approvals, (spent, held) = await records(tmp_path)
+    calls, approvals, (spent, held) = await records(store)
     rounds = range(faults + 1)
     for number in rounds:
         for keyed in (f"pay-{number}", f"wire-{number}"):
