@@ -50,7 +50,7 @@ test: check .build/inspector/.ready ## check, then every test, with a throw-away
 bench: .venv-bench/.ready ## The paired benchmarks (ARGS=--json for JSON; one alone: python -m benchmarks.<name>)
 	@.venv-bench/bin/python scripts/with_postgres.py --durable --uv $(UV) -- .venv-bench/bin/python -m benchmarks $(ARGS)
 
-bench-corpus: .venv-bench/.ready ## Play recorded runs: make bench-corpus DATA=<folder> CONFIG=<folder> [OUT=<file>]
+bench-corpus: $(VENV) .venv-bench/.ready ## Play recorded runs: make bench-corpus DATA=<folder> CONFIG=<folder> [OUT=<file>]
 	@test -n "$(DATA)" && test -n "$(CONFIG)" || \
 	  { echo "usage: make bench-corpus DATA=<folder> CONFIG=<folder> [OUT=<file>]" >&2; exit 2; }
 	@.venv-bench/bin/python -m benchmarks.corpus --data "$(DATA)" --config "$(CONFIG)" $(if $(OUT),--out "$(OUT)")

@@ -46,7 +46,10 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="write the figures here, as JSON rows")
     parser.add_argument("--suite", action="append", default=[], help="only this suite; may be repeated")
     parser.add_argument(
-        "--setting", action="append", choices=["refuse", "reviewer"], help="only this one; default: both"
+        "--setting",
+        action="append",
+        choices=["refuse", "reviewer", "wary"],
+        help="only this; default: refuse and reviewer",
     )
     parser.add_argument("--ungated", action="store_true", help="play without Interlock: the yardstick")
     parser.add_argument("--explain", action="store_true", help="print every call that was held or stopped, and why")

@@ -106,6 +106,7 @@ def test_the_reviewer_knows_the_attackers_call_by_what_it_points_at(proposed: Re
     attacker = AttackerCall("send_money", arguments, telling(arguments, GOAL, {}))
     assert is_wanted(proposed, attacker) is wanted
     assert reviewer(Setting.REVIEWER, (attacker,))(proposed) is not wanted
+    assert reviewer(Setting.WARY, (attacker,))(proposed) is (proposed.tool == "schedule")
     assert not reviewer(Setting.REFUSE, (attacker,))(proposed)
 
 
