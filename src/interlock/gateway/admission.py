@@ -21,7 +21,7 @@ from interlock.gateway.settlement import lost
 from interlock.gateway.store import Tx
 from interlock.gateway.trail import decided
 from interlock.policy.decide import decide
-from interlock.policy.facts import Facts
+from interlock.policy.facts import Facts, facts_json
 from interlock.policy.record import decision_json
 from interlock.runs.ports import CallFilter
 
@@ -96,16 +96,17 @@ class Admitter:
         policies = release.policies(call.agent)
         if proposal.faults or contract is None:
             return combine(proposal.faults, {"agent": policies.agent.version}), None
-        provenance, refused_writes = None, 0
+        labelled = None
         if contract.kind is Kind.WRITE:
-            provenance, refused_writes = self.evidence.label(tx, call, contract, release.catalogue.contracts.get)
+            labelled = self.evidence.label(tx, call, contract, release.catalogue.contracts.get)
         facts = Facts(
             now=now,
             agent=policies.agent,
             contract=contract,
             run=run,
-            provenance=provenance,
-            refused_writes=refused_writes,
+            provenance=labelled.provenance if labelled is not None else None,
+            instructed=labelled.instructed if labelled is not None else True,
+            refused_writes=labelled.refused_writes if labelled is not None else 0,
             brakes=tx.brakes.active(call.key.tenant, now),
             grant=grant,
             breaker_open=self.breakers.is_open(contract.name, now),
@@ -129,7 +130,7 @@ class Admitter:
             overrun = _reserve(tx, proposal, release, now)
             if overrun is not None:
                 decision = combine((*decision.findings, overrun), decision.versions)
-        record = self._record(known, proposal, decision, now)
+        record = self._record(known, proposal, decision, facts, now)
         provenance = facts.provenance if facts is not None else None
         question = None
         if decision.effect is Effect.REQUIRE_APPROVAL and proposal.contract is not None:
@@ -146,7 +147,9 @@ class Admitter:
         notices = _notices(record, decision, release, question)
         return Admission(record, decision.effect is Effect.ALLOW, notices, facts)
 
-    def _record(self, known: CallRecord | None, proposal: Proposal, decision: Decision, now: int) -> CallRecord:
+    def _record(
+        self, known: CallRecord | None, proposal: Proposal, decision: Decision, facts: Facts | None, now: int
+    ) -> CallRecord:
         call, contract = proposal.call, proposal.contract
         status = _STATUS[decision.effect]
         result = None
@@ -167,6 +170,7 @@ class Admitter:
             idempotency_key=idempotency_key(call),
             result=result,
             failure=_failure(decision),
+            extras={"facts": facts_json(facts)} if facts is not None else {},
         )
 
     def _expire(self, tx: Tx, known: CallRecord, grant: Approval, now: int) -> Admission:
@@ -190,7 +194,7 @@ class Admitter:
                 grant = replace(grant, state=ApprovalState.GRANTED)
             decision, facts = self._judge(tx, proposal, release, run, grant, now)
             if decision.effect is Effect.ALLOW and facts is not None:
-                record = self._record(known, proposal, decision, now)
+                record = self._record(known, proposal, decision, facts, now)
                 _store(tx, record, known)
                 tx.audit.append(decided(record, decision, facts.provenance, now))
                 return Admission(record, execute=True, facts=facts)

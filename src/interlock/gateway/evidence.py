@@ -19,10 +19,22 @@ _ORIGINS = {"system": Origin.SYSTEM, "user": Origin.USER, "identity": Origin.IDE
 ContractOf = Callable[[ToolName], ToolContract | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """What the run's evidence says of one call."""
+
+    provenance: Provenance
+    instructed: bool
+    """Whether the run was given any instruction of the user or the system."""
+    refused_writes: int
+    """How many writes of the run their tools have refused."""
+
+
 @dataclass(slots=True)
 class _Indexed:
     evidence: Evidence = field(default_factory=Evidence)
     seq: int = 0
+    instructed: bool = False
     refused_writes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -36,18 +48,17 @@ class EvidenceCache:
         self._runs: OrderedDict[tuple[TenantId, RunId], _Indexed] = OrderedDict()
         self._lock = threading.Lock()
 
-    def label(self, tx: Tx, call: ToolCall, contract: ToolContract, contract_of: ContractOf) -> tuple[Provenance, int]:
-        """Return where the values of `call` were seen in its run, up to what `tx` can see, and how many writes of the run
-        their tools have refused.
-        """
+    def label(self, tx: Tx, call: ToolCall, contract: ToolContract, contract_of: ContractOf) -> Labelled:
+        """Return where the values of `call` were seen in its run, up to what `tx` can see."""
         entry = self._entry(call.key.tenant, call.key.run)
         with entry.lock:
             for row, record in tx.evidence.since(call.key.tenant, call.key.run, entry.seq):
                 entry.evidence.add(source_of(row, record, contract_of))
                 entry.seq = row.seq
+                entry.instructed |= row.kind in ("user", "system")
                 entry.refused_writes += record is not None and _refused_write(record, contract_of)
             provenance = trace(call.arguments, contract.roles, entry.evidence, asked_by=contract.asked_by)
-            return provenance, entry.refused_writes
+            return Labelled(provenance, entry.instructed, entry.refused_writes)
 
     def forget(self) -> None:
         """Drop everything: after a failed commit, what was read inside it may never have happened."""

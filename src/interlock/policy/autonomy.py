@@ -76,25 +76,25 @@ def caller_asks(call: ToolCall, _facts: Facts) -> tuple[Finding, ...]:
 
 
 def origin_is_trusted(_call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
-    """Require a person for a write whose consequential values come only from text that anybody may have written.
+    """Require a person for a write with a consequential value that nothing trusted stands behind.
 
     Such a write is limited to low risk (requirement D2): one of tier 1 may run, if a reviewer and no guess said tier 1.
+    A value that stands nowhere at all is the model's own; it is held where the gate knows what the user asked for.
     """
     contract = facts.contract
     if contract is None or contract.kind is Kind.READ:
         return ()
     if facts.provenance is None:
         return (deny("provenance", "Nobody looked where the values of this write come from.", "policy_error"),)
-    match facts.provenance.verdict:
-        case Verdict.SUPPORTED:
-            return ()
-        case Verdict.UNSUPPORTED:
-            return (Finding("provenance.composed", Effect.ALLOW, "Some values were made up by the model."),)
-        case Verdict.UNTRUSTED_DERIVED:
-            reasons = facts.provenance.reasons or ("A value comes only from untrusted text.",)
-            if Tier(contract.tier) <= Tier.LOW_IMPACT and "tier" not in contract.guessed:
-                return tuple(Finding("provenance.low_risk", Effect.ALLOW, reason) for reason in reasons)
-            return tuple(Finding("provenance", Effect.REQUIRE_APPROVAL, reason) for reason in reasons)
+    verdict = facts.provenance.verdict
+    if verdict is Verdict.SUPPORTED:
+        return ()
+    reasons = facts.provenance.reasons or ("A value has no trusted support.",)
+    if verdict is Verdict.UNSUPPORTED and not facts.instructed:
+        return tuple(Finding("provenance.composed", Effect.ALLOW, reason) for reason in reasons)
+    if Tier(contract.tier) <= Tier.LOW_IMPACT and "tier" not in contract.guessed:
+        return tuple(Finding("provenance.low_risk", Effect.ALLOW, reason) for reason in reasons)
+    return tuple(Finding("provenance", Effect.REQUIRE_APPROVAL, reason) for reason in reasons)
 
 
 def personal_data_stays(_call: ToolCall, facts: Facts) -> tuple[Finding, ...]:

@@ -227,8 +227,16 @@ def test_a_write_that_comes_from_untrusted_text_is_limited_to_low_risk_as_a_revi
     assert judge(facts=facts).effect is effect
 
 
-def test_a_write_with_values_that_the_model_made_up_is_allowed_while_no_untrusted_text_was_read() -> None:
-    assert judge(facts=facts_with(provenance=replace(UNTRUSTED, verdict=Origin.UNSUPPORTED))).effect is ALLOW
+@pytest.mark.parametrize(("instructed", "effect"), [(True, ASK), (False, ALLOW)])
+def test_values_that_the_model_made_up_are_held_where_the_users_wish_is_known(
+    *, instructed: bool, effect: Effect
+) -> None:
+    made_up = replace(UNTRUSTED, verdict=Origin.UNSUPPORTED)
+    assert judge(facts=facts_with(provenance=made_up, instructed=instructed)).effect is effect
+
+
+def test_values_from_untrusted_text_are_held_whether_or_not_the_users_wish_is_known() -> None:
+    assert judge(facts=facts_with(provenance=UNTRUSTED, instructed=False)).effect is ASK
 
 
 def test_reads_need_no_provenance() -> None:
