@@ -52,6 +52,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
         help="only this; default: refuse and reviewer",
     )
     parser.add_argument("--ungated", action="store_true", help="play without Interlock: the yardstick")
+    parser.add_argument("--rest", action="store_true", help="propose calls over REST in place of MCP")
     parser.add_argument("--explain", action="store_true", help="print every call that was held or stopped, and why")
     parser.add_argument("--jobs", type=int, default=2, help="servers at a time (default: 2)")
     parser.add_argument("--interlock", type=Path, help="the program to run (default: .venv/bin/interlock)")
@@ -66,7 +67,9 @@ def _jobs(groups: dict[Group, tuple[Record, ...]], options: argparse.Namespace) 
         return [Job(group, records, (Setting.UNGATED,), None) for group, records in groups.items()]
     settings = tuple(Setting(name) for name in options.setting or ("refuse", "reviewer"))
     largest_first = sorted(groups.items(), key=lambda item: -len(item[1]))
-    return [Job(group, records, settings, find(options.config, group)) for group, records in largest_first]
+    return [
+        Job(group, records, settings, find(options.config, group), options.rest) for group, records in largest_first
+    ]
 
 
 def _program() -> list[str]:

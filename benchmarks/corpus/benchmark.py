@@ -35,6 +35,8 @@ class Job:
     settings: tuple[Setting, ...]
     configuration: SuiteConfiguration | None
     """None plays without Interlock."""
+    over_rest: bool = False
+    """Propose calls over REST in place of MCP."""
 
 
 async def play_all(
@@ -90,7 +92,7 @@ async def _road(
         yield Ungated(upstream)
         return
     async with interlock(program, job.configuration, scratch, upstream, client) as gated:
-        yield gated
+        yield replace(gated, over_rest=job.over_rest)
 
 
 @asynccontextmanager

@@ -110,12 +110,14 @@ _STATUSES = {
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """Runs are opened and approvals answered over REST, tools called over MCP."""
+    """Runs are opened and approvals answered over REST; tools are called over MCP, or over REST as well."""
 
     url: str
     keys: Keys
     agent: str
     client: aiohttp.ClientSession = field(repr=False)
+    over_rest: bool = False
+    """Propose calls over REST in place of MCP."""
 
     @asynccontextmanager
     async def run(self, record: Record, identity: dict[str, Any]) -> AsyncIterator[Way]:
@@ -131,20 +133,25 @@ class Gated:
                 "labels": {"corpus": f"{record.model} {record.task} {record.attack or 'benign'}"},
             },
         )
-        headers = {"Authorization": f"Bearer {opened['token']}"}
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=60, verify=False) as http,
-            Client(streamable_http_client(f"{self.url}/mcp", http_client=http)) as tools,
-        ):
-            yield _GatedWay(self, tools, opened["run"])
+        if self.over_rest:
+            yield _RestWay(self, opened["run"], opened["token"])
+        else:
+            headers = {"Authorization": f"Bearer {opened['token']}"}
+            async with (
+                httpx2.AsyncClient(headers=headers, timeout=60, verify=False) as http,
+                Client(streamable_http_client(f"{self.url}/mcp", http_client=http)) as tools,
+            ):
+                yield _McpWay(self, opened["run"], tools)
         await self.rest("POST", f"/api/v1/runs/{opened['run']}/close", self.keys.opener, {})
 
-    async def rest(self, method: str, path: str, key: str, body: dict[str, Any] | None = None) -> Json:
-        """Call a route and return its answer. Raises RoadFailed with the problem's own words."""
+    async def rest(
+        self, method: str, path: str, key: str, body: dict[str, Any] | None = None, *, refusable: bool = False
+    ) -> Json:
+        """Call a route and return its answer. Raises RoadFailed with the problem's own words, unless `refusable`."""
         headers = {"Authorization": f"Bearer {key}"}
         async with self.client.request(method, f"{self.url}{path}", json=body, headers=headers) as response:
             text = await response.text()
-            if response.status >= 400:
+            if response.status >= 400 and not (refusable and response.status < 500):
                 raise RoadFailed(f"{method} {path} answered {response.status}: {text[:500]}")
             return await response.json() if text else None
 
@@ -152,22 +159,10 @@ class Gated:
 @dataclass(frozen=True, slots=True)
 class _GatedWay:
     road: Gated
-    tools: Client
     run: str
 
     async def instruct(self, text: str) -> None:
         await self.road.rest("POST", f"/api/v1/runs/{self.run}/instructions", self.road.keys.opener, {"text": text})
-
-    async def propose(self, call: RecordedCall) -> Told:
-        meta = cast("RequestParamsMeta", {f"{_OURS}call-id": call.id})
-        result = await self.tools.call_tool(call.tool, call.arguments, meta=meta)
-        status = (result.meta or {}).get(f"{_OURS}status")
-        if status is None and result.is_error:
-            return Told(Status.STOPPED, _why(result))  # refused before there was a call to record
-        try:
-            return Told(_STATUSES[str(status)], _why(result))
-        except KeyError as error:
-            raise RoadFailed(f"{call.tool} has an unknown status {status!r}: {_why(result)}") from error
 
     async def answer(self, call: RecordedCall, *, approve: bool) -> None:
         verb, reason = (
@@ -186,6 +181,35 @@ class _GatedWay:
                 found: dict[str, Any] = question
                 return found
         raise RoadFailed(f"{call.tool} is pending and no approval is open for it.")
+
+
+@dataclass(frozen=True, slots=True)
+class _McpWay(_GatedWay):
+    tools: Client
+
+    async def propose(self, call: RecordedCall) -> Told:
+        meta = cast("RequestParamsMeta", {f"{_OURS}call-id": call.id})
+        result = await self.tools.call_tool(call.tool, call.arguments, meta=meta)
+        status = (result.meta or {}).get(f"{_OURS}status")
+        if status is None and result.is_error:
+            return Told(Status.STOPPED, _why(result))  # refused before there was a call to record
+        try:
+            return Told(_STATUSES[str(status)], _why(result))
+        except KeyError as error:
+            raise RoadFailed(f"{call.tool} has an unknown status {status!r}: {_why(result)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _RestWay(_GatedWay):
+    token: str
+
+    async def propose(self, call: RecordedCall) -> Told:
+        body = {"run": self.run, "call_id": call.id, "tool": call.tool, "arguments": call.arguments}
+        told = await self.road.rest("POST", "/v1/tool-calls", self.token, body, refusable=True)
+        status = told.get("call_status", told.get("status"))
+        if status not in _STATUSES:
+            return Told(Status.STOPPED, str(told.get("detail", told)))  # refused before there was a call to record
+        return Told(_STATUSES[status], " ".join(map(str, told.get("reasons") or [told.get("detail", "")])))
 
 
 def _why(result: CallToolResult) -> str:
