@@ -8,6 +8,8 @@ from interlock.domain.contracts import Idempotency, Kind, Tier, ToolContract
 from interlock.domain.errors import BadInput, ConfigurationError
 from interlock.domain.ids import ToolName, checked_id
 from interlock.domain.overlays import Overlay
+from interlock.domain.pointers import covers
+from interlock.domain.provenance import Role
 from interlock.domain.schema_paths import property_names, speaks_of
 from interlock.tools.argument_schemas import effective_schema
 from interlock.tools.guesses import Guess, guess
@@ -40,6 +42,7 @@ def lay(offer: Offer, overlay: Overlay | None, digests: Digests) -> ToolContract
         surface_hash=digests.surface(offer.surface),
     )
     full = dataclasses.replace(bare, **_reviewed(said, guessed))
+    full = dataclasses.replace(full, roles=(*full.roles, *_implied(full)))
     return dataclasses.replace(full, hash=digests.contract(full))
 
 
@@ -104,6 +107,16 @@ def _merge(code: Overlay, file: Overlay) -> Overlay:
     return dataclasses.replace(
         code, **changes, constraints=code.constraints + file.constraints, source=file.source or code.source
     )
+
+
+def _implied(contract: ToolContract) -> tuple[tuple[str, Role], ...]:
+    """Return the roles that follow from what else the contract says; a role that a reviewer gave comes first."""
+    found = []
+    if contract.amount is not None:
+        found.append((contract.amount.pointer, Role.AMOUNT_MINOR if contract.amount.minor_units else Role.AMOUNT))
+    if contract.recipients is not None:
+        found += [(contract.recipients, Role.RECIPIENT), (f"{contract.recipients}/*", Role.RECIPIENT)]
+    return tuple(one for one in found if not any(covers(pattern, one[0]) for pattern, _ in contract.roles))
 
 
 def _reviewed(said: Overlay, guessed: Guess) -> dict[str, Any]:

@@ -281,3 +281,16 @@ def test_of_a_very_large_schema_a_pin_keeps_digests_and_the_diff_still_names_the
     assert len(str(kept)) < 10_000
     assert [change.pointer for change in diff(kept, after, Digests())] == ["/output/$defs/d7"]
     assert diff(kept, before, Digests()) == ()
+
+
+@pytest.mark.parametrize(("minor", "role"), [(False, Role.AMOUNT), (True, Role.AMOUNT_MINOR)])
+def test_where_the_money_and_the_recipients_stand_is_known_from_the_contract(*, minor: bool, role: Role) -> None:
+    money = AmountField("/amount_usd", "USD", minor_units=minor)
+    contract = only(offer(), Overlay("issue_refund", amount=money, recipients="/to"))
+    assert ("/amount_usd", role) in contract.roles
+    assert ("/to/*", Role.RECIPIENT) in contract.roles
+
+
+def test_the_role_that_a_reviewer_gave_stands() -> None:
+    said = Overlay("issue_refund", amount=AmountField("/amount_usd", "USD"), roles=(("/*", Role.PLAIN),))
+    assert only(offer(), said).roles == (("/*", Role.PLAIN),)
