@@ -1,5 +1,7 @@
 """`python -m interlock` is the command line."""
 
-from interlock.cli.app import app
+import sys
 
-app()
+from interlock.cli.app import main
+
+sys.exit(main())

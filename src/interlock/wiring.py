@@ -119,13 +119,13 @@ async def open_interlock(
 ) -> AsyncIterator[Interlock]:
     """Yield the deployment at `path` (interlock.yaml or its folder), built; close everything afterwards.
 
-    With `discover` every upstream is asked what it offers; without, none is touched and no secret is needed, there is no
-    release, and only what needs none works.
+    With `discover` every upstream is asked what it offers; without, only interlock.yaml is read, no upstream is touched and
+    no secret is needed, there is no release, and only what needs none works.
     `store` takes the place of the deployment's own and stays open.
     A process silent for `alive_ms` is taken for dead by the others.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
     """
-    deployment = load_deployment(path)
+    deployment = load_deployment(path, whole=discover)
     variables = os.environ if environ is None else environ
     async with contextlib.AsyncExitStack() as stack:
         if store is None:

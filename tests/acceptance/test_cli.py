@@ -244,3 +244,12 @@ async def test_a_port_that_is_taken_ends_with_three(console: Console) -> None:
 
         assert ended.code == 3, ended
         assert "Traceback" not in ended.err
+
+
+async def test_a_broken_agent_file_keeps_nobody_from_the_brake(console: Console) -> None:
+    (console.folder / "agent.yaml").write_text("nonsense: [")
+
+    pulled = await console.run("brake", "on", "--tool", "anything", "--reason", "fire", "--for", "1h")
+
+    assert pulled.code == 0, pulled
+    assert "interlock check" in pulled.out

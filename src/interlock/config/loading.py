@@ -59,17 +59,18 @@ def recognise(path: Path) -> FileKind:
     return FileKind.CONTRACTS if isinstance(keys.get("tools"), Series) else FileKind.AGENT
 
 
-def load_deployment(path: Path) -> Deployment:
+def load_deployment(path: Path, *, whole: bool = True) -> Deployment:
     """Return the deployment that `path` (interlock.yaml, or its folder) declares, with all files that it names.
 
-    Raises ConfigurationError with everything that is wrong in any of them.
+    Raises ConfigurationError with everything that is wrong in any of them. Without `whole` no other file is read, so that
+    a mistake in an agent's file does not keep anybody from the brake.
     """
     file = path / FILE_NAME if path.is_dir() else path
     found = Findings()
     section, _ = _read(file, DEPLOYMENT_FILE, found)
     if section is None:
         raise refusal(found.problems)
-    made = _Loader(file.parent, section, found).load(file)
+    made = _Loader(file.parent, section, found, whole=whole).load(file)
     found.raise_any()
     return made
 
@@ -100,8 +101,9 @@ def load_overlays(path: Path) -> tuple[Overlay, ...]:
 class _Loader:
     """Builds the parts of one deployment from its section."""
 
-    def __init__(self, folder: Path, section: Section, found: Findings) -> None:
+    def __init__(self, folder: Path, section: Section, found: Findings, *, whole: bool) -> None:
         self.folder = folder
+        self.whole = whole
         self.section = section
         self.found = found
         self.files: list[Path] = []
@@ -146,7 +148,7 @@ class _Loader:
     def paths(self, section: Section, key: str) -> tuple[Path, ...]:
         """Return the files that the patterns under `key` name, each once, in order of name."""
         made: dict[Path, None] = {}
-        for pattern in section.get(key, ()):
+        for pattern in section.get(key, ()) if self.whole else ():
             try:
                 matches = sorted(self.folder.glob(pattern)) if not Path(pattern).is_absolute() else []
             except (ValueError, NotImplementedError, OSError, IndexError):
