@@ -50,7 +50,7 @@ class InterlockError(Exception):
         self.do = do
 
     def __str__(self) -> str:
-        parts = (self.what, self.why, self.do)
+        parts = (f"{self.what}: {self.why}" if self.why else self.what, self.do)
         return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
 
 

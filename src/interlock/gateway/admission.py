@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, replace
 
 from interlock.budgets.charges import Demand, charges
+from interlock.budgets.overruns import sentence
 from interlock.domain.approvals import Approval, ApprovalState
 from interlock.domain.budgets import Overrun
 from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, ToolResult
@@ -248,23 +249,7 @@ def _reserve(tx: Tx, proposal: Proposal, release: Release, now: int) -> Finding 
 
 
 def _over(overrun: Overrun) -> Finding:
-    left = overrun.limit.maximum - overrun.spent - overrun.held
-    reason = (
-        f"The limit {overrun.limit.id} allows {overrun.limit.maximum} {_unit(overrun)} per {overrun.limit.scope}"
-        f"{_window(overrun)}; {overrun.spent} are spent, {overrun.held} are held, and this call asks for {overrun.asked} "
-        f"({max(left, 0)} left)."
-    )
-    return Finding(f"budget.{overrun.limit.id}", Effect.DENY, reason, code=BudgetExceeded.code)
-
-
-def _unit(overrun: Overrun) -> str:
-    limit = overrun.limit
-    return f"{limit.currency} (minor units)" if limit.currency else limit.measure.value
-
-
-def _window(overrun: Overrun) -> str:
-    window = overrun.limit.window.value
-    return "" if window == "ever" else f" and {window}"
+    return Finding(f"budget.{overrun.limit.id}", Effect.DENY, sentence(overrun), code=BudgetExceeded.code)
 
 
 def _store(tx: Tx, record: CallRecord, known: CallRecord | None) -> None:

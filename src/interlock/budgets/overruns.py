@@ -1,0 +1,31 @@
+"""Say in a sentence which budget has no room, in the units that people use."""
+
+from decimal import Decimal
+
+from interlock.domain.budgets import Limit, Measure, Overrun, Window
+from interlock.domain.money import NANO, exponent
+
+
+def sentence(overrun: Overrun) -> str:
+    """Return what the limit allows, what of it is gone, and what the call asked for."""
+    limit = overrun.limit
+    window = "" if limit.window is Window.EVER else f" and {limit.window.value}"
+    left = max(limit.maximum - overrun.spent - overrun.held, 0)
+    return (
+        f"The limit {limit.id} allows {_shown(limit.maximum, limit)} per {limit.scope.value}{window}. "
+        f"{_shown(overrun.spent, limit)} spent, {_shown(overrun.held, limit)} held, {_shown(left, limit)} left; "
+        f"this call asks for {_shown(overrun.asked, limit)}."
+    )
+
+
+def _shown(amount: int, limit: Limit) -> str:
+    match limit.measure:
+        case Measure.MONEY:
+            places = exponent(limit.currency)
+            return f"{Decimal(amount).scaleb(-places):.{places}f} {limit.currency}"
+        case Measure.COST:
+            return f"{Decimal(amount).scaleb(-NANO):.4f} USD"
+        case Measure.WALL_TIME:
+            return f"{Decimal(amount).scaleb(-3):.1f} s"
+        case _:
+            return f"{amount} {limit.measure.value}"
