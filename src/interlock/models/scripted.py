@@ -1,7 +1,7 @@
 """A model that follows a script: the same conversation always gets the same reply."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from interlock.domain.canonical import Json, JsonObject, canonical_json
@@ -94,7 +94,7 @@ class Script:
         return Say("", "")
 
 
-def script(rules: list[JsonObject]) -> Script:
+def script(rules: Sequence[JsonObject]) -> Script:
     """Return the script that `rules` describe, keys as the fields of ScriptRule. Raises ConfigurationError."""
     return Script(tuple(_rule(rule, position) for position, rule in enumerate(rules, 1)))
 

@@ -1,11 +1,13 @@
 """A scripted model is a function of the conversation."""
 
+from typing import Any
+
 import pytest
 
 from interlock.domain.errors import ConfigurationError
 from interlock.models.scripted import Done, Propose, Said, Say, script
 
-RULES = [
+RULES: list[dict[str, Any]] = [
     {"id": "obey", "result": r"please pay (?P<sum>\d+)", "tool": "pay", "arguments": {"amount": "{sum|number}"}},
     {"id": "look", "user": r"order (?P<order>A-\d+)", "tool": "read", "arguments": {"id": "{order}", "deep": True}},
     {"id": "refund", "after": ["read"], "tool": "pay", "times": 2, "arguments": {"amount": "{read/total}"}, "say": "!"},
