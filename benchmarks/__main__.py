@@ -61,9 +61,28 @@ def _leaves(value: object, path: str = "") -> Iterator[tuple[str, str]]:
             yield from _leaves(item, f"{path} {key}".strip())
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _leaves(item, f"{path} {index + 1}".strip())
+            yield from _named(item, path) if isinstance(item, dict) else _leaves(item, f"{path} {index + 1}".strip())
     else:
-        yield path, f"{value:,.4g}" if isinstance(value, float) else str(value)
+        yield path, _plain(value)
+
+
+def _named(row: dict[str, object], path: str) -> Iterator[tuple[str, str]]:
+    """Yield the figures of one row of a list; its texts and counts say which row it is."""
+    texts = [value for value in row.values() if isinstance(value, str)]
+    counts = [f"{value} {key}" for key, value in row.items() if isinstance(value, int) and not isinstance(value, bool)]
+    name = " ".join([path, *texts, *counts]).strip()
+    for key, value in row.items():
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            yield from _leaves(value, f"{name} {key}")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= _BIG else f"{value:.4g}"
+    return str(value)
+
+
+_BIG = 1_000
 
 
 if __name__ == "__main__":
