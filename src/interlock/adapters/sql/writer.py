@@ -99,6 +99,9 @@ class Writer:
         """Run and commit the batch. INVARIANT: a job without an error has been committed."""
         try:
             self._begin()
+            if len(batch) == 1:
+                self._attempt_alone(batch[0])
+                return
             for job in batch:
                 self._attempt(job)
             self._connection.execute("COMMIT")
@@ -135,6 +138,16 @@ class Writer:
             why="it was deleted, moved or replaced while in use",
             do="Put it back, or restore a backup, and restart",
         )
+
+    def _attempt_alone(self, job: Job) -> None:
+        """Run and commit the only job of a batch; the transaction itself is its savepoint."""
+        try:
+            job.value = job.work(self._tx)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who awaits the job
+            job.error = sqlite_failure(error) if isinstance(error, sqlite3.Error) else error
+            self._undo()
+        else:
+            self._connection.execute("COMMIT")
 
     def _attempt(self, job: Job) -> None:
         """Run one job inside a savepoint. Raises only what ends the whole batch."""
