@@ -48,7 +48,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--setting",
         action="append",
-        choices=["refuse", "reviewer", "wary"],
+        choices=["refuse", "reviewer", "literal"],
         help="only this; default: refuse and reviewer",
     )
     parser.add_argument("--ungated", action="store_true", help="play without Interlock: the yardstick")
