@@ -61,13 +61,13 @@ def check_json(value: Json) -> None:
                 raise MalformedJson("NaN and infinities are not JSON")
         elif depth > MAX_DEPTH:
             raise _too_deep()
-        elif isinstance(item, Mapping):
+        elif isinstance(item, dict | Mapping):
             for key, inner in item.items():
                 if not isinstance(key, str):
                     raise MalformedJson("An object key is not text")
                 _check_text(key)
                 stack.append((inner, depth + 1))
-        elif isinstance(item, Sequence) and not isinstance(item, bytes | bytearray):
+        elif isinstance(item, list | tuple | Sequence) and not isinstance(item, bytes | bytearray):
             stack.extend((inner, depth + 1) for inner in item)
         else:
             raise MalformedJson(f"A {type(item).__name__} is not a JSON value")
@@ -77,23 +77,33 @@ def canonical_json(value: Json) -> bytes:
     """Return the RFC 8785 form of `value`: equal values give equal bytes. Raises MalformedJson for what has none."""
     try:
         if _is_plain(value):
-            # Where no number needs ECMAScript's form and no key sorts by UTF-16, the encoder in C writes the same bytes.
+            # Where Python and ECMAScript write numbers alike and no key sorts by UTF-16, the encoder in C gives the same.
             return _ENCODER.encode(value).encode()
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, RecursionError, UnicodeEncodeError):
         raise MalformedJson("The value has no canonical JSON form") from None
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+# What refers to itself never gets this far: the look at it before does not end either.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), sort_keys=True)
+_PLAIN_LEAVES = frozenset({str, bool, type(None)})
 
 
 def _is_plain(value: Json) -> bool:
     kind = type(value)
+    if kind in _PLAIN_LEAVES:
+        return True
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_plain(inner) for key, inner in value.items())
+        for key, inner in value.items():
+            if type(key) is not str or not key.isascii() or not _is_plain(inner):
+                return False
+        return True
     if kind is list or kind is tuple:
         return all(map(_is_plain, value))
-    return kind is str or value is None or kind is bool or (kind is int and -_SAFE_INTEGER <= value <= _SAFE_INTEGER)
+    if kind is int:
+        return -_SAFE_INTEGER <= value <= _SAFE_INTEGER
+    # Between these, both write the shortest digits without an exponent; only a whole number gets a ".0" from Python.
+    return kind is float and 1e-4 <= abs(value) < 1e16 and not value.is_integer()
 
 
 def digest(value: Json) -> str:
