@@ -1,11 +1,9 @@
 """The audit events of the road. Payloads enter as commitments under the record's salt, never in the clear."""
 
-from dataclasses import asdict
-
 from interlock.domain.approvals import Approval, Vote
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.brakes import Brake
-from interlock.domain.calls import CallRecord
+from interlock.domain.calls import CallRecord, ToolResult
 from interlock.domain.canonical import Json, JsonObject, canonical_json, commitment
 from interlock.domain.decisions import Decision
 from interlock.domain.ids import TenantId, new_id
@@ -46,7 +44,7 @@ def settled(
     body: dict[str, Json] = {
         "attempt": record.attempt,
         "failure": record.failure.code if record.failure else None,
-        "result": _sealed(record, "result", asdict(record.result)) if record.result else None,
+        "result": _sealed(record, "result", _result(record.result)) if record.result else None,
         "status": record.status.value,
         "tool": record.call.tool,
     }
@@ -108,6 +106,10 @@ def brake_event(kind: AuditKind, brake: Brake, now: int, actor: str) -> AuditEve
         "target": brake.target.value,
     }
     return event(brake.tenant, kind, now, actor, brake.id, body)
+
+
+def _result(result: ToolResult) -> Json:
+    return {"content": result.content, "is_error": result.is_error, "redacted": result.redacted}
 
 
 def _sealed(record: CallRecord, field: str, value: Json) -> str:
