@@ -13,7 +13,6 @@ from interlock.gateway.settlement import Outcome, undelivered
 from interlock.policy.decide import decide_result
 from interlock.policy.facts import Facts
 from interlock.policy.policy_set import PolicySet
-from interlock.policy.record import decision_from_json
 from interlock.tools.schemas import Schema
 
 
@@ -81,8 +80,7 @@ def _withheld(code: str, why: str, execution: Execution) -> Outcome:
 
 
 def _must_redact(record: CallRecord) -> bool:
-    decision = decision_from_json(record.decision)
-    return any(obligation.duty is Duty.REDACT for obligation in decision.obligations)
+    return any(obligation["duty"] == Duty.REDACT for obligation in record.decision["obligations"])
 
 
 def _brief(content: Json) -> str:
