@@ -128,7 +128,7 @@ class Admitter:
     ) -> Admission:
         """Reserve and record what `decision` amounts to."""
         if decision.effect in (Effect.ALLOW, Effect.REQUIRE_APPROVAL):
-            overrun = _reserve(tx, proposal, release, now)
+            overrun = _reserve(tx, known, proposal, release, now)
             if overrun is not None:
                 decision = combine((*decision.findings, overrun), decision.versions)
         record = self._record(known, proposal, decision, facts, now)
@@ -231,7 +231,7 @@ def _check_same(known: CallRecord, proposal: Proposal) -> None:
         )
 
 
-def _reserve(tx: Tx, proposal: Proposal, release: Release, now: int) -> Finding | None:
+def _reserve(tx: Tx, known: CallRecord | None, proposal: Proposal, release: Release, now: int) -> Finding | None:
     """Hold what the call may use; return the finding that denies it when something has no room."""
     call, contract = proposal.call, proposal.contract
     if contract is None:
@@ -242,7 +242,8 @@ def _reserve(tx: Tx, proposal: Proposal, release: Release, now: int) -> Finding 
         wanted = charges(call, contract, limits, proposal.demand, now)
     except BudgetExceeded as error:
         return Finding("budget", Effect.DENY, str(error), code=error.code)
-    if {hold.charge.budget for hold in tx.budgets.holds(name)} - {charge.budget for charge in wanted}:
+    held = {hold.charge.budget for hold in tx.budgets.holds(name)} if known is not None else set()
+    if held - {charge.budget for charge in wanted}:
         tx.budgets.release(name, now)  # the day or the limits changed while a person was thinking
     overrun = tx.budgets.reserve(name, wanted, now)
     return None if overrun is None else _over(overrun)
