@@ -17,7 +17,7 @@ from interlock.adapters.sql.sqlite import SqliteStore
 from interlock.domain.errors import StoreUnavailable
 from interlock.domain.ids import RunId, ToolName
 from interlock.gateway.store import Store, Tx
-from tests.contracts.samples import ACME, NOW, a_call, a_key, a_pin, a_record, a_run, an_event
+from tests.contracts.samples import ACME, NOW, a_brake, a_call, a_key, a_pin, a_record, a_run, an_event
 
 
 @pytest.fixture
@@ -201,10 +201,10 @@ async def test_the_trail_cannot_be_changed_behind_the_stores_back(url: str, stat
 
 async def test_an_error_of_the_driver_never_carries_data(url: str) -> None:
     store = await open_store(url)
-    secret = an_event("evt-geheim")
-    await store.transact(lambda tx: tx.audit.append(secret))
+    secret = a_brake("brk-geheim")
+    await store.transact(lambda tx: tx.brakes.set(secret))
     with pytest.raises(StoreUnavailable) as raised:
-        await store.transact(lambda tx: tx.audit.append(secret))
+        await store.transact(lambda tx: tx.brakes.set(secret))
     assert "geheim" not in f"{raised.value} {raised.value.args}"
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
     await store.close()
