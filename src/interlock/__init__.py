@@ -19,8 +19,8 @@ if TYPE_CHECKING:
         OutcomeUnknown,
         StoreUnavailable,
     )
+    from interlock.embedded import Gate, Run, open_gate
     from interlock.gateway.requests import CallAnswer
-    from interlock.library import Gate, Run, open_gate
 
 __all__ = [
     "BadInput",
@@ -52,14 +52,14 @@ _HOMES = {
     "CallStatus": "domain.calls",
     "Credential": "adapters.python.signatures",
     "Failure": "domain.calls",
-    "Gate": "library",
+    "Gate": "embedded",
     "IdempotencyKey": "adapters.python.signatures",
     "Kind": "domain.contracts",
-    "Run": "library",
+    "Run": "embedded",
     "Tier": "domain.contracts",
     "ToolError": "adapters.python.invoker",
     "ToolResult": "domain.calls",
-    "open_gate": "library",
+    "open_gate": "embedded",
     "tool": "adapters.python.decorator",
 }
 

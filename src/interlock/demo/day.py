@@ -17,10 +17,10 @@ from interlock.domain.contracts import Kind
 from interlock.domain.errors import InterlockError
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ApprovalId, PrincipalId
+from interlock.embedded import Gate, Run
 from interlock.gateway.desks import Desks
 from interlock.gateway.ports import Notice, Notifier
 from interlock.gateway.requests import CallAnswer
-from interlock.library import Gate, Run
 from interlock.models.scripted import Done, Propose, Said, Turn
 from interlock.wiring import open_interlock
 
