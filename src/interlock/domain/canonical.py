@@ -94,16 +94,17 @@ def _is_plain(value: Json) -> bool:
     if kind in _PLAIN_LEAVES:
         return True
     if kind is dict:
-        for key, inner in value.items():
-            if type(key) is not str or not key.isascii() or not _is_plain(inner):
-                return False
-        return True
+        return all(map(_is_plain_key, value)) and all(map(_is_plain, value.values()))
     if kind is list or kind is tuple:
         return all(map(_is_plain, value))
     if kind is int:
-        return -_SAFE_INTEGER <= value <= _SAFE_INTEGER
+        return -_SAFE_INTEGER <= int(value) <= _SAFE_INTEGER
     # Between these, both write the shortest digits without an exponent; only a whole number gets a ".0" from Python.
-    return kind is float and 1e-4 <= abs(value) < 1e16 and not value.is_integer()
+    return kind is float and 1e-4 <= abs(value) < 1e16 and not float(value).is_integer()
+
+
+def _is_plain_key(key: object) -> bool:
+    return type(key) is str and key.isascii()
 
 
 def digest(value: Json) -> str:
