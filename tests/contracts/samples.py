@@ -94,6 +94,11 @@ def a_charge(amount: int, *, maximum: int = 100, budget: str = "acme|agent=refun
     return Charge(budget, a_limit(maximum), amount)
 
 
+def used(**amounts: int) -> Callable[[Charge], int]:
+    """Return what a call took of each budget: of those that are not named, all that it held."""
+    return lambda charge: amounts.get(charge.budget, charge.amount)
+
+
 def an_approval(id_: str = "apr-1", **changes: Any) -> Approval:
     binding = Binding(a_key(), AGENT, ToolName("refund"), "c" * 64, "a" * 64, "p" * 64, "nonce")
     fields: dict[str, Any] = {

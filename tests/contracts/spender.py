@@ -8,7 +8,7 @@ import sys
 
 from interlock.adapters.sql import open_store
 from interlock.gateway.store import Store
-from tests.contracts.samples import NOW, a_charge
+from tests.contracts.samples import NOW, a_charge, used
 
 
 async def spend(store: Store, name: str, attempts: range, maximum: int) -> tuple[list[str], list[str]]:
@@ -22,7 +22,7 @@ async def spend(store: Store, name: str, attempts: range, maximum: int) -> tuple
             continue
         held.append(call)
         if attempt % 2:
-            await store.transact(lambda tx, call=call: tx.budgets.settle(call, {}, NOW))  # type: ignore[misc]
+            await store.transact(lambda tx, call=call: tx.budgets.settle(call, used(), NOW))  # type: ignore[misc]
             settled.append(call)
     return held, settled
 

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from interlock.domain.budgets import Balance, Charge, Hold, HoldState, Overrun
 from interlock.gateway.store import Store, Tx
-from tests.contracts.samples import NOW, a_charge
+from tests.contracts.samples import NOW, a_charge, used
 
 FEW = settings(max_examples=15, stateful_step_count=15, suppress_health_check=list(HealthCheck))
 # A defect only has to be found; making its example small would take most of the time.
@@ -24,7 +24,7 @@ FIND = settings(FEW, max_examples=300, phases=(Phase.generate,), print_blob=Fals
 async def test_a_hold_takes_room_and_settling_spends_it(store: Store) -> None:
     def work(tx: Tx) -> tuple[Balance, ...]:
         assert tx.budgets.reserve("c1", (a_charge(60, budget="b1"), a_charge(10, budget="b2")), NOW) is None
-        tx.budgets.settle("c1", {"b1": 25}, NOW + 1)
+        tx.budgets.settle("c1", used(b1=25), NOW + 1)
         return tx.budgets.balances("b")
 
     assert await store.transact(work) == (Balance("b1", 100, 25, 0), Balance("b2", 100, 10, 0))
@@ -36,7 +36,7 @@ async def test_a_hold_takes_room_and_settling_spends_it(store: Store) -> None:
 
 async def test_what_does_not_fit_is_refused_whole_and_says_where(store: Store) -> None:
     await store.transact(lambda tx: tx.budgets.reserve("c1", (a_charge(70, budget="b2"),), NOW))
-    await store.transact(lambda tx: tx.budgets.settle("c1", {"b2": 50}, NOW))
+    await store.transact(lambda tx: tx.budgets.settle("c1", used(b2=50), NOW))
     await store.transact(lambda tx: tx.budgets.reserve("c2", (a_charge(20, budget="b2"),), NOW))
     charges = tuple(a_charge(31, budget=budget) for budget in ("b3", "b2", "b1"))
     overrun = await store.transact(lambda tx: tx.budgets.reserve("c3", charges, NOW))
@@ -59,8 +59,8 @@ async def test_a_repeated_call_holds_once(store: Store) -> None:
     for _ in range(3):
         assert await store.transact(lambda tx: tx.budgets.reserve("c1", (a_charge(60, budget="b1"),), NOW)) is None
     assert await store.read(lambda tx: tx.budgets.balances("b1")) == (Balance("b1", 100, 0, 60),)
-    await store.transact(lambda tx: tx.budgets.settle("c1", {}, NOW))
-    await store.transact(lambda tx: tx.budgets.settle("c1", {"b1": 1}, NOW))
+    await store.transact(lambda tx: tx.budgets.settle("c1", used(), NOW))
+    await store.transact(lambda tx: tx.budgets.settle("c1", used(b1=1), NOW))
     await store.transact(lambda tx: tx.budgets.release("c1", NOW))
     assert await store.transact(lambda tx: tx.budgets.reserve("c1", (a_charge(60, budget="b1"),), NOW)) is None
     assert await store.read(lambda tx: tx.budgets.balances("b1")) == (Balance("b1", 100, 60, 0),)
@@ -71,7 +71,7 @@ async def test_what_is_released_can_be_held_anew_in_another_amount(store: Store)
     for _ in range(2):
         await store.transact(lambda tx: tx.budgets.release("c1", NOW))
     assert await store.read(lambda tx: [hold.state for hold in tx.budgets.holds("c1")]) == [HoldState.RELEASED]
-    await store.transact(lambda tx: tx.budgets.settle("c1", {}, NOW))
+    await store.transact(lambda tx: tx.budgets.settle("c1", used(), NOW))
     assert await store.read(lambda tx: tx.budgets.balances("b1")) == (Balance("b1", 100, 0, 0),)
     assert await store.transact(lambda tx: tx.budgets.reserve("c1", (a_charge(90, budget="b1"),), NOW)) is None
     assert await store.read(lambda tx: tx.budgets.balances("b1")) == (Balance("b1", 100, 0, 90),)
@@ -79,7 +79,7 @@ async def test_what_is_released_can_be_held_anew_in_another_amount(store: Store)
 
 async def test_a_report_beyond_the_hold_is_noted_and_not_spent(store: Store) -> None:
     await store.transact(lambda tx: tx.budgets.reserve("c1", (a_charge(60, budget="b1"),), NOW))
-    await store.transact(lambda tx: tx.budgets.settle("c1", {"b1": 75}, NOW))
+    await store.transact(lambda tx: tx.budgets.settle("c1", used(b1=75), NOW))
     assert await store.read(lambda tx: tx.budgets.holds("c1")) == (
         Hold("c1", a_charge(60, budget="b1"), HoldState.SETTLED, 60, excess=15),
     )
@@ -119,7 +119,7 @@ async def test_holds_of_calls_that_share_budgets_in_any_order_never_stand_in_eac
         charges = tuple(a_charge(1, maximum=40, budget=key) for key in orders[number % len(orders)])
 
         def settle(tx: Tx) -> None:
-            tx.budgets.settle(f"c{number}", {}, NOW)
+            tx.budgets.settle(f"c{number}", used(), NOW)
 
         overrun = await store.transact(lambda tx: tx.budgets.reserve(f"c{number}", charges, NOW))
         await store.transact(settle)
@@ -192,7 +192,9 @@ class Ledger(RuleBasedStateMachine):
     @rule(call=CALLS, amounts=AMOUNTS)
     def settle(self, call: str, amounts: Mapping[str, int]) -> None:
         actuals = {f"{self.tenant}|{key}": amount for key, amount in amounts.items()}
-        self.runner.run(self.books.store.transact(lambda tx: tx.budgets.settle(f"{self.tenant}/{call}", actuals, NOW)))
+        self.runner.run(
+            self.books.store.transact(lambda tx: tx.budgets.settle(f"{self.tenant}/{call}", used(**actuals), NOW))
+        )
 
     @rule(call=CALLS)
     def release(self, call: str) -> None:

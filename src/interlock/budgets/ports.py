@@ -1,6 +1,6 @@
 """Where budgets are kept. Every method runs inside one transaction of the store."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from interlock.domain.budgets import Balance, Charge, Hold, Overrun
@@ -17,8 +17,8 @@ class BudgetLedger(Protocol):
         Raises ValueError for two charges on one budget and for negative amounts.
         """
 
-    def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
-        """Turn the call's holds into spending: `actuals` by budget key; other holds are spent whole.
+    def settle(self, call: str, used: Callable[[Charge], int], now: int) -> None:
+        """Turn the call's holds into spending: of every charge that is held, what `used` says.
 
         More than the hold is not spent, so that no report can break a limit; what lies beyond is noted in `Hold.excess`.
         Doing it again changes nothing.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from interlock.domain.budgets import Measure
+from interlock.domain.budgets import Charge, Measure
 from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolResult
 from interlock.domain.contracts import Kind, ToolContract
 from interlock.gateway.execution import Execution
@@ -77,15 +77,14 @@ def pay(tx: Tx, record: CallRecord, busy_ms: int, now: int) -> None:
     """Settle the call's holds by its status. Nothing is settled or released while the outcome is unknown."""
     if record.status is CallStatus.UNKNOWN:
         return
-    name = str(record.call.key)
-    actuals: dict[str, int] = {}
-    for hold in tx.budgets.holds(name):
-        measure = hold.charge.limit.measure
-        if measure is Measure.WALL_TIME:
-            actuals[hold.charge.budget] = min(busy_ms, hold.charge.amount)
-        elif record.status is CallStatus.FAILED and measure in _MOVED:
-            actuals[hold.charge.budget] = 0
-    tx.budgets.settle(name, actuals, now)
+
+    def used(charge: Charge) -> int:
+        if charge.limit.measure is Measure.WALL_TIME:
+            return min(busy_ms, charge.amount)
+        moved_nothing = record.status is CallStatus.FAILED and charge.limit.measure in _MOVED
+        return 0 if moved_nothing else charge.amount
+
+    tx.budgets.settle(str(record.call.key), used, now)
 
 
 def _advance(tx: Tx, after: CallRecord, attempt: int) -> bool:

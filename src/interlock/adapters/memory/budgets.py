@@ -1,6 +1,6 @@
 """Budgets and holds in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 from interlock.adapters.memory.shelf import Shelf, Undo
@@ -35,10 +35,9 @@ class MemoryBudgets(BudgetLedger):
         found = self._balances.find(charge.budget) or Balance(charge.budget, 0, 0, 0)
         return replace(found, limit=charge.limit.maximum)
 
-    def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:  # noqa: ARG002
+    def settle(self, call: str, used: Callable[[Charge], int], now: int) -> None:  # noqa: ARG002
         for hold in self.holds(call):
-            reported = actuals.get(hold.charge.budget, hold.charge.amount)
-            actual, excess = spending(reported, hold.charge.amount)
+            actual, excess = spending(used(hold.charge), hold.charge.amount)
             self._end(replace(hold, state=HoldState.SETTLED, actual=actual, excess=excess))
 
     def release(self, call: str, now: int) -> None:  # noqa: ARG002

@@ -1,6 +1,6 @@
 """Budgets and the holds that keep them exact."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from interlock.adapters.sql.encoding import decode_limit, encode_limit
 from interlock.adapters.sql.session import Session, Statement
@@ -50,10 +50,10 @@ UNDO_HOLD = Statement("""
 
 HELD = Statement(
     """
-    SELECT budget, amount FROM holds WHERE call = :call AND state = 'held' ORDER BY budget
+    SELECT budget, charged_limit, amount FROM holds WHERE call = :call AND state = 'held' ORDER BY budget
 """,
     postgresql="""
-    SELECT budget, amount FROM holds WHERE call = :call AND state = 'held' ORDER BY budget FOR UPDATE
+    SELECT budget, charged_limit, amount FROM holds WHERE call = :call AND state = 'held' ORDER BY budget FOR UPDATE
 """,
 )
 
@@ -123,17 +123,17 @@ class SqlBudgets(BudgetLedger):
             self._session.run(NOTE_LIMIT, {"budget": charge.budget, "maximum": limit.maximum})
         return Overrun(charge.budget, limit, charge.amount, balance.spent, balance.held)
 
-    def settle(self, call: str, actuals: Mapping[str, int], now: int) -> None:
-        self._end(call, HoldState.SETTLED, lambda budget, held: spending(actuals.get(budget, held), held), now)
+    def settle(self, call: str, used: Callable[[Charge], int], now: int) -> None:
+        self._end(call, HoldState.SETTLED, lambda charge: spending(used(charge), charge.amount), now)
 
     def release(self, call: str, now: int) -> None:
-        self._end(call, HoldState.RELEASED, lambda budget, held: (0, 0), now)  # noqa: ARG005
+        self._end(call, HoldState.RELEASED, lambda _charge: (0, 0), now)
 
-    def _end(self, call: str, state: HoldState, spent: Callable[[str, int], tuple[int, int]], now: int) -> None:
-        """End the call's holds; `spent` says what of a budget's hold is spent, and what lies beyond it."""
+    def _end(self, call: str, state: HoldState, spent: Callable[[Charge], tuple[int, int]], now: int) -> None:
+        """End the call's holds; `spent` says what of a held charge is spent, and what lies beyond it."""
         ends = []
-        for budget, amount in self._session.all(HELD, {"call": call}):
-            actual, excess = spent(budget, amount)
+        for budget, limit, amount in self._session.all(HELD, {"call": call}):
+            actual, excess = spent(Charge(budget, decode_limit(limit), amount))
             names = {"call": call, "budget": budget, "state": state.value, "now": now}
             ends.append(names | {"amount": amount, "actual": actual, "excess": excess})
         self._session.each(SPEND, ends)
