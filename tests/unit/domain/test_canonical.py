@@ -25,6 +25,13 @@ def test_the_quick_way_and_the_library_write_the_same_bytes(value: object) -> No
     assert canonical_json(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("edge", [1e-7, 1e-6, 1e-4, 1.0, 2.5, 1e15, 1e16, 1e17, 1e21, 1e22])
+def test_fractions_are_written_as_ecmascript_writes_them(edge: float) -> None:
+    around = [edge, -edge, math.nextafter(edge, 0), math.nextafter(edge, math.inf)]
+    assert canonical_json(around) == rfc8785.dumps(around)
+    assert all(canonical_json(number) == rfc8785.dumps(number) for number in around)
+
+
 @given(VALUES)
 def test_the_order_of_keys_and_the_spelling_of_the_text_do_not_matter(value: object) -> None:
     spelt = json.dumps(value, indent=3)
