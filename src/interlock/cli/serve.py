@@ -66,6 +66,8 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
                         log_level="warning",
                         access_log=False,
                         server_header=False,
+                        # Whatever a caller says about forwarding must not sway the check of Host and Origin.
+                        proxy_headers=False,
                         timeout_graceful_shutdown=_PATIENCE_S,
                     )
                 )
@@ -113,9 +115,10 @@ def _rules(declared: Server, host: str | None) -> DoorRules:
     listens = {one.lower() for one in (host, declared.host) if one is not None and one not in _ANYWHERE}
     public = urlsplit(declared.public_url)
     names = {one.lower() for one in declared.allowed_hosts} | {f"[{one}]" if ":" in one else one for one in listens}
+    origins = {one.lower() for one in declared.allowed_origins}
     if public.hostname:
         names.add(public.hostname)
-    origins = {one.lower() for one in declared.allowed_origins}
+        origins.add(f"{public.scheme}://{public.netloc}".lower())
     return DoorRules(hosts=frozenset(names), origins=frozenset(origins))
 
 
