@@ -55,6 +55,12 @@ async def carry_out(desks: Desks, name: str, tool: str, arguments: dict[str, obj
             await desks.approvals.answer(approver, asked.id, Verdict.APPROVE, "drill")
 
 
+async def carry_out_round(desks: Desks, number: int) -> None:
+    """Take the three calls of a round down the road."""
+    for name, tool, arguments in calls_of(number):
+        await carry_out(desks, name, tool, arguments)
+
+
 async def work(folder: Path, first: int, last: int) -> None:
     """Finish the rounds `first` to `last`, whatever earlier processes left of them."""
     async with open_interlock(folder, alive_ms=ALIVE_MS) as built, built.alive():
@@ -64,10 +70,14 @@ async def work(folder: Path, first: int, last: int) -> None:
         except InterlockError as error:
             if error.code != "conflict":
                 raise
+        # Every other time what the last process left behind is finished in peace, so that death meets fresh calls as
+        # often as it meets recoveries.
+        in_peace = range(first, last) if last % 2 else range(0)
+        for number in in_peace:
+            await carry_out_round(built.desks, number)
         print("ready", flush=True)
-        for number in range(first, last + 1):
-            for name, tool, arguments in calls_of(number):
-                await carry_out(built.desks, name, tool, arguments)
+        for number in range(in_peace.stop or first, last + 1):
+            await carry_out_round(built.desks, number)
 
 
 def main() -> None:

@@ -232,6 +232,8 @@ async def test_no_effect_twice_no_blind_repetition_and_no_approval_lost(
         met = kill_many(tmp_path, faults, seed=20_261_120)
     assert met >= faults // 3, "too few processes died in the middle of something"
     calls, approvals, (spent, held) = await records(store)
+    torn = sum(one.attempt > 1 or one.status is CallStatus.UNKNOWN for one in calls.values())
+    assert torn >= faults // 10, "too few calls were torn between their intent and their outcome"
     rounds = range(faults + 1)
     for number in rounds:
         for keyed in (f"pay-{number}", f"wire-{number}"):
