@@ -28,6 +28,20 @@ def examine(
     missing = undelivered(contract, execution)
     if missing is not None:
         return missing
+    try:
+        return _examined(record, contract, schema, facts, policies, execution)
+    except Exception as error:  # noqa: BLE001 - the effect has happened: it must be settled, whatever fails here
+        return _withheld("result_withheld", f"The result could not be examined ({type(error).__name__}).", execution)
+
+
+def _examined(
+    record: CallRecord,
+    contract: ToolContract,
+    schema: Schema | None,
+    facts: Facts | None,
+    policies: PolicySet,
+    execution: Execution,
+) -> Outcome:
     answer = execution.answer
     try:
         check_json(answer.content)

@@ -468,3 +468,18 @@ async def test_policies_that_wait_for_an_absent_upstream_allow_nothing() -> None
     answer = await kit.call("orders.read", "c1", order_id="o-1")
     assert answer.failure is not None
     assert answer.failure.code == "policy_error"
+
+
+async def test_a_result_that_cannot_be_examined_is_withheld_and_the_call_settled(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(content: object) -> tuple[object, tuple[str, ...]]:
+        raise RuntimeError("a detector with a defect")
+
+    monkeypatch.setattr("interlock.gateway.results.redact", broken)
+    kit = await a_kit(a_policy(redact=True))
+    await kit.open()
+    answer = await kit.call("notes.add", "c1", text="hello")
+    assert answer.status is CallStatus.WITHHELD
+    assert (await kit.call("notes.add", "c1", text="hello")).status is CallStatus.WITHHELD
+    assert len(kit.shop.effects) == 1
