@@ -8,6 +8,8 @@ class Measure(StrEnum):
     """What is counted."""
 
     CALLS = "calls"
+    """Tool calls."""
+    MODEL_CALLS = "model_calls"
     TOKENS = "tokens"
     COST = "cost"
     """What the calls cost us, in nano-USD."""
@@ -23,6 +25,10 @@ class Scope(StrEnum):
 
     CALL = "call"
     RUN = "run"
+    STEP = "step"
+    """One step of one run, as the caller names it on its model calls."""
+    KEY = "key"
+    """Whoever calls: the key that a run was opened with."""
     USER = "user"
     AGENT = "agent"
     TOOL = "tool"

@@ -6,7 +6,9 @@ InterlockError
 │   ├── TooLarge
 │   ├── InvalidArguments
 │   ├── ConfigurationError
-│   └── CallIdReused
+│   ├── CallIdReused
+│   ├── ContextTooLong
+│   └── Uncarriable
 ├── NotAllowed             the caller may not do this
 │   ├── Unauthenticated
 │   ├── Forbidden
@@ -14,6 +16,7 @@ InterlockError
 ├── NotFound
 │   ├── UnknownTool
 │   ├── UnknownRun
+│   ├── UnknownModel
 │   └── UnknownRecord
 ├── Conflict               the state of the thing does not permit this now
 │   ├── CallInProgress
@@ -21,11 +24,20 @@ InterlockError
 │   ├── ApprovalClosed
 │   └── ContractQuarantined
 ├── BudgetExceeded
+├── Unpriced               what the call may cost is not known
 ├── Braked
 ├── ToolFailed             the tool answered, and its answer is a failure
 │   ├── ToolTimeout
 │   ├── ToolUnavailable
 │   └── BadToolResult
+├── ModelFailed            the provider answered, and its answer is a failure
+│   ├── ModelTimeout
+│   ├── ModelUnavailable
+│   ├── ModelOverloaded
+│   ├── ModelRefused
+│   ├── BadModelReply
+│   ├── ReplyCut
+│   └── SchemaUnmet
 ├── OutcomeUnknown         the call was sent and no trustworthy answer came back
 ├── PolicyError            a rule could not be evaluated; the call is denied
 └── StoreUnavailable       nothing could be recorded, so nothing was done
@@ -102,6 +114,19 @@ class CallIdReused(BadInput):
     status = 409
 
 
+class ContextTooLong(BadInput):
+    """The request is longer than the model, or the context budget of the step, allows; nothing was sent."""
+
+    code = "context_too_long"
+
+
+class Uncarriable(BadInput):
+    """The request holds something that the wire format of the chosen model cannot carry; nothing was sent."""
+
+    code = "uncarriable"
+    status = 422
+
+
 class NotAllowed(InterlockError):
     """The caller may not do this; nothing ran."""
 
@@ -145,6 +170,12 @@ class UnknownRun(NotFound):
     """There is no run of this id for this tenant and agent; nothing ran."""
 
     code = "unknown_run"
+
+
+class UnknownModel(NotFound):
+    """No model, tier or step of this name is open to this agent; nothing was sent."""
+
+    code = "unknown_model"
 
 
 class UnknownRecord(NotFound):
@@ -191,6 +222,13 @@ class BudgetExceeded(InterlockError):
     status = 429
 
 
+class Unpriced(InterlockError):
+    """No price is known for the model, so no budget can hold the call; nothing was sent."""
+
+    code = "unpriced"
+    status = 422
+
+
 class Braked(InterlockError):
     """An operator has stopped this tool, category, agent or all writes; nothing ran."""
 
@@ -223,6 +261,62 @@ class BadToolResult(ToolFailed):
     """The tool's answer breaks its contract and is withheld; the call itself may have taken effect."""
 
     code = "bad_tool_result"
+
+
+class ModelFailed(InterlockError):
+    """The provider of the model answered, and its answer is a failure."""
+
+    code = "model_failed"
+    status = 502
+
+    retry_after_s: float | None = None
+    """How long the provider asks to wait, in seconds, if it said."""
+
+
+class ModelTimeout(ModelFailed):
+    """The model did not answer in time: no first byte, a pause that was too long, or too long altogether."""
+
+    code = "model_timeout"
+    status = 504
+
+
+class ModelUnavailable(ModelFailed):
+    """The provider could not be reached, or says that it cannot serve at the moment."""
+
+    code = "model_unavailable"
+    status = 503
+
+
+class ModelOverloaded(ModelFailed):
+    """The provider is limiting how much it serves to us; wait before the next attempt."""
+
+    code = "model_overloaded"
+    status = 429
+
+
+class ModelRefused(ModelFailed):
+    """The provider refused the request as it stands: another attempt would end the same way."""
+
+    code = "model_refused"
+    status = 400
+
+
+class BadModelReply(ModelFailed):
+    """The provider's answer cannot be read: broken JSON, a broken stream, or an error in place of a reply."""
+
+    code = "bad_model_reply"
+
+
+class ReplyCut(ModelFailed):
+    """The reply ended before its end: what was delivered is incomplete."""
+
+    code = "reply_cut"
+
+
+class SchemaUnmet(ModelFailed):
+    """The model's output does not satisfy the JSON Schema that was asked for, even after one repair; it is withheld."""
+
+    code = "schema_unmet"
 
 
 class OutcomeUnknown(InterlockError):

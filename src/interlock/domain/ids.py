@@ -17,6 +17,7 @@ CallId = NewType("CallId", str)
 """Chosen by the caller; unique within its run. One call id has one outcome, for ever."""
 ApprovalId = NewType("ApprovalId", str)
 ToolName = NewType("ToolName", str)
+ModelCallId = NewType("ModelCallId", str)
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/#+=-]{0,199}", re.ASCII)
 

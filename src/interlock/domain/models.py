@@ -1,0 +1,166 @@
+"""A model call: what was asked of which model, what it used and cost, and which tool calls its reply proposes."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from interlock.domain.calls import Failure
+from interlock.domain.canonical import JsonObject
+from interlock.domain.ids import AgentId, ModelCallId, PrincipalId, RunId, TenantId, UserId
+
+
+class Dialect(StrEnum):
+    """A wire format in which models are asked and answer."""
+
+    OPENAI_CHAT = "openai_chat"
+    OPENAI_RESPONSES = "openai_responses"
+    ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
+    BEDROCK = "bedrock"
+    """AWS Bedrock Converse."""
+    OPENAI_EMBEDDINGS = "openai_embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply, whatever words its provider has for them."""
+
+    input: int = 0
+    """All tokens of the prompt, those read from and written to the provider's cache included."""
+    output: int = 0
+    """All tokens of the reply, reasoning included."""
+    cache_read: int = 0
+    cache_write: int = 0
+    """Written to the provider's cache for its usual time (five minutes at Anthropic)."""
+    cache_write_1h: int = 0
+    """Written to the provider's cache for an hour. Not part of `cache_write`."""
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+
+    @property
+    def total(self) -> int:
+        """Input and output together: what token budgets count."""
+        return self.input + self.output
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(
+            self.input + other.input,
+            self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+            self.cache_write_1h + other.cache_write_1h,
+            self.reasoning + other.reasoning,
+            self.audio_input + other.audio_input,
+            self.audio_output + other.audio_output,
+        )
+
+
+class UsageSource(StrEnum):
+    """How a usage is known."""
+
+    PROVIDER = "provider"
+    COUNTED = "counted"
+    """The provider or the client broke off before the provider said; counted here from what was sent and received."""
+    NONE = "none"
+    """No model was reached, or the reply came from the cache."""
+
+
+class ModelCallStatus(StrEnum):
+    """How a model call ended."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    """By Interlock: nothing was sent to a provider."""
+    FAILED = "failed"
+    """No provider of the route gave a usable reply; nothing of one was delivered."""
+    CUT = "cut"
+    """A reply broke off after part of it was delivered, and the caller was told so."""
+    ABANDONED = "abandoned"
+    """The caller went away before the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedCall:
+    """A tool call in a model's reply."""
+
+    id: str
+    """As the model's reply names it."""
+    tool: str
+    arguments_hash: str
+    """SHA-256 of the canonical arguments; empty when they are not a JSON object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One provider that was asked."""
+
+    provider: str
+    model: str
+    outcome: str
+    """`served`, or the code of the error."""
+    duration_ms: int
+    usage: Usage = Usage()
+    usage_source: UsageSource = UsageSource.NONE
+    cost_nano_usd: int = 0
+    excess_nano_usd: int = 0
+    """What the provider charges beyond what could be held; noted, because a budget is never passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """Who asked for what."""
+
+    id: ModelCallId
+    tenant: TenantId
+    agent: AgentId
+    principal: PrincipalId
+    model: str
+    """The model, tier or step as the caller named it."""
+    dialect: Dialect
+    run: RunId | None = None
+    """None for a call outside any run; limits per run then hold for it alone."""
+    user: UserId | None = None
+    step: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCallRecord:
+    """What became of a model call. Written once, when it has ended."""
+
+    call: ModelCall
+    status: ModelCallStatus
+    started_at: int
+    """Milliseconds since the epoch."""
+    duration_ms: int
+    first_byte_ms: int | None
+    """From the start to the first bytes of the reply that was delivered."""
+    attempts: tuple[Attempt, ...]
+    """In order; the last one served the reply, if any did."""
+    tier: str = ""
+    stop: str = ""
+    """Why the reply ended, in the neutral words of `models.dialogue.Stop`."""
+    cache: str = ""
+    """`exact` or `semantic` when the reply came from the cache."""
+    prices: str = ""
+    """Version of the price book."""
+    route: JsonObject = field(default_factory=dict)
+    """Why this model: rule, share, candidates and what spoke against them; version of the router."""
+    events: tuple[JsonObject, ...] = ()
+    """What was done to the request or the reply: trimmed, redacted, repaired, lost in translation."""
+    proposals: tuple[ProposedCall, ...] = ()
+    failure: Failure | None = None
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens of all attempts together."""
+        total = Usage()
+        for attempt in self.attempts:
+            total += attempt.usage
+        return total
+
+    @property
+    def cost_nano_usd(self) -> int:
+        """What all attempts cost together."""
+        return sum(attempt.cost_nano_usd for attempt in self.attempts)
