@@ -134,8 +134,8 @@ class Wire(Protocol):
     def read_error(self, status: int, body: bytes) -> ModelFailed:
         """Return what an answer with a status of 400 or more stands for.
 
-        ModelOverloaded (429, 529), ModelUnavailable (other 5xx), ModelTimeout (408, 504), ContextTooLong is ModelRefused too: what
-        another attempt would not change. Its words never repeat credentials or the request.
+        ModelOverloaded (429, 529), ModelUnavailable (other 5xx), ModelTimeout (408, 504), else ModelRefused: what another attempt
+        would not change, a prompt that is too long included. Its words never repeat credentials or the request.
         """
 
     def write_error(self, error: InterlockError) -> dict[str, Json]:
