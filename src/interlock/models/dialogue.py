@@ -178,7 +178,7 @@ class Request:
     user: str = ""
     """The caller's opaque id of its end user."""
     extras: JsonObject = field(default_factory=dict)
-    """Fields of the vendor in `vendor` without a neutral meaning. The same vendor gets them back; for others each is lost or refused."""
+    """Fields of the vendor in `vendor` that mean nothing to others: it gets them back, for others each is lost or refused."""
     vendor: str = ""
 
 
