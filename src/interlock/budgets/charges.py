@@ -1,4 +1,4 @@
-"""Which budgets a call draws on, and how much of each. Pure."""
+"""Which budgets a tool call or a model call draws on, and how much of each. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,8 +7,26 @@ from interlock.domain.budgets import Charge, Limit, Measure, Scope, Window
 from interlock.domain.calls import ToolCall
 from interlock.domain.contracts import Money, ToolContract
 from interlock.domain.errors import BudgetExceeded
+from interlock.domain.models import ModelCall
 
 _STAMPS = {Window.DAY: "%Y-%m-%d", Window.HOUR: "%Y-%m-%dT%H", Window.MINUTE: "%Y-%m-%dT%H:%M"}
+
+
+@dataclass(frozen=True, slots=True)
+class Spender:
+    """Whoever spends, under every name that a limit can add up by."""
+
+    tenant: str
+    run: str
+    """A call outside any run is a run of its own."""
+    call: str
+    agent: str
+    key: str
+    user: str | None
+    step: str = ""
+    tool: str = ""
+    """Empty for model calls: limits on a tool do not concern them."""
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +34,7 @@ class Demand:
     """What one call would use."""
 
     calls: int = 0
+    model_calls: int = 0
     tokens: int = 0
     cost_nano_usd: int = 0
     money: Money | None = None
@@ -23,16 +42,27 @@ class Demand:
     wall_ms: int = 0
 
 
-def charges(
-    call: ToolCall, contract: ToolContract, limits: tuple[tuple[str, Limit], ...], demand: Demand, now: int
-) -> tuple[Charge, ...]:
-    """Return what `call` takes from every budget that applies, in the order of budget keys.
+def tool_spender(call: ToolCall, contract: ToolContract) -> Spender:
+    """Return who spends when `call` is made."""
+    key = call.key
+    return Spender(
+        key.tenant, key.run, key.call, call.agent, call.principal, call.user, "", contract.name, contract.category
+    )
+
+
+def model_spender(call: ModelCall) -> Spender:
+    """Return who spends when `call` is made."""
+    return Spender(call.tenant, call.run or call.id, call.id, call.agent, call.principal, call.user, call.step)
+
+
+def charges(spender: Spender, limits: tuple[tuple[str, Limit], ...], demand: Demand, now: int) -> tuple[Charge, ...]:
+    """Return what one call of `spender` takes from every budget that applies, in the order of budget keys.
 
     `limits` are pairs of (who declared it, limit), so that limits of the same id in two declarations stay two budgets.
     Raises BudgetExceeded when a limit applies and cannot be computed: no user for a per-user limit, money in a
     currency that no limit names, a single call over a per-call limit.
     """
-    applicable = tuple((owner, limit) for owner, limit in limits if _concerns(limit, contract))
+    applicable = tuple((owner, limit) for owner, limit in limits if _concerns(limit, spender))
     _check_currency(applicable, demand)
     found = []
     for owner, limit in applicable:
@@ -42,19 +72,21 @@ def charges(
         if limit.scope is Scope.CALL:
             _check_single(limit, amount)
             continue
-        found.append(Charge(budget_key(call, owner, limit, now), limit, amount))
+        found.append(Charge(budget_key(spender, owner, limit, now), limit, amount))
     return tuple(sorted(found, key=lambda charge: charge.budget))
 
 
-def budget_key(call: ToolCall, owner: str, limit: Limit, now: int) -> str:
-    """Return the name of the budget that `limit` gives to `call` at `now`: `tenant|owner/limit|scope=value|window`."""
-    value = _scope_value(limit, call)
+def budget_key(spender: Spender, owner: str, limit: Limit, now: int) -> str:
+    """Return the name of the budget that `limit` gives to `spender` at `now`: `tenant|owner/limit|scope=value|window`."""
+    value = _scope_value(limit, spender)
     stamp = "ever" if limit.window is Window.EVER else _stamp(limit.window, now)
-    return f"{call.key.tenant}|{owner}/{limit.id}|{limit.scope}={value}|{stamp}"
+    return f"{spender.tenant}|{owner}/{limit.id}|{limit.scope}={value}|{stamp}"
 
 
-def _concerns(limit: Limit, contract: ToolContract) -> bool:
-    return limit.tool in (None, contract.name, f"category:{contract.category}")
+def _concerns(limit: Limit, spender: Spender) -> bool:
+    if limit.tool is None:
+        return True
+    return bool(spender.tool) and limit.tool in (spender.tool, f"category:{spender.category}")
 
 
 def _check_currency(limits: tuple[tuple[str, Limit], ...], demand: Demand) -> None:
@@ -71,6 +103,8 @@ def _amount(limit: Limit, demand: Demand) -> int:
     match limit.measure:
         case Measure.CALLS:
             return demand.calls
+        case Measure.MODEL_CALLS:
+            return demand.model_calls
         case Measure.TOKENS:
             return demand.tokens
         case Measure.COST:
@@ -93,25 +127,29 @@ def _check_single(limit: Limit, amount: int) -> None:
         )
 
 
-def _scope_value(limit: Limit, call: ToolCall) -> str:
+def _scope_value(limit: Limit, spender: Spender) -> str:
     match limit.scope:
         case Scope.CALL:
-            return str(call.key.call)
+            return spender.call
         case Scope.RUN:
-            return str(call.key.run)
+            return spender.run
+        case Scope.STEP:
+            return f"{spender.run}/{spender.step}"
         case Scope.AGENT:
-            return str(call.agent)
+            return spender.agent
+        case Scope.KEY:
+            return spender.key
         case Scope.TOOL:
-            return str(call.tool)
+            return spender.tool or "models"
         case Scope.TENANT:
-            return str(call.key.tenant)
+            return spender.tenant
         case Scope.USER:
-            if call.user is None:
+            if spender.user is None:
                 raise BudgetExceeded(
                     f"The limit {limit.id} is per user, and this run names no user",
                     do="Open the run with the user on whose behalf it acts",
                 )
-            return str(call.user)
+            return spender.user
 
 
 def _stamp(window: Window, now: int) -> str:

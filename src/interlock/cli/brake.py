@@ -1,6 +1,6 @@
 """`interlock brake`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -24,13 +24,23 @@ def on(
     tool: Annotated[str | None, typer.Option(help="Stop this tool.")] = None,
     category: Annotated[str | None, typer.Option(help="Stop the tools of this category.")] = None,
     agent: Annotated[str | None, typer.Option(help="Stop this agent.")] = None,
+    model: Annotated[str | None, typer.Option(help="Stop calls to this model or provider.")] = None,
     writes: Annotated[bool, typer.Option("--writes", help="Stop every write.")] = False,
+    models: Annotated[bool, typer.Option("--models", help="Stop every model call.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Stop everything.")] = False,
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Pull the brake. It holds everywhere from the moment that this command returns."""
-    target, name = _target(tool, category, agent, writes=writes, everything=everything)
+    """Pull the brake. It holds everywhere for tool calls once this command returns, for model calls half a second later."""
+    target, name = _target(
+        {
+            BrakeTarget.TOOL: tool,
+            BrakeTarget.CATEGORY: category,
+            BrakeTarget.AGENT: agent,
+            BrakeTarget.MODEL: model,
+        },
+        {BrakeTarget.WRITES: writes, BrakeTarget.MODELS: models, BrakeTarget.ALL: everything},
+    )
     for_ms = duration_ms(length, "--for")
 
     async def work(session: Session) -> Brake:
@@ -83,18 +93,13 @@ def status(config: Config = HERE, as_json: AsJson = False) -> None:
         output.say(f"\nLift one with: interlock brake off {found[0].id}")
 
 
-def _target(
-    tool: str | None, category: str | None, agent: str | None, *, writes: bool, everything: bool
-) -> tuple[BrakeTarget, str]:
-    named = ((BrakeTarget.TOOL, tool), (BrakeTarget.CATEGORY, category), (BrakeTarget.AGENT, agent))
-    given = [(target, name) for target, name in named if name is not None]
-    given += [
-        (target, "") for target, wanted in ((BrakeTarget.WRITES, writes), (BrakeTarget.ALL, everything)) if wanted
-    ]
+def _target(named: Mapping[BrakeTarget, str | None], unnamed: Mapping[BrakeTarget, bool]) -> tuple[BrakeTarget, str]:
+    given = [(target, name) for target, name in named.items() if name is not None]
+    given += [(target, "") for target, wanted in unnamed.items() if wanted]
     if len(given) != 1:
         raise BadInput(
             "Say what is to be stopped" if not given else "One brake stops one thing",
-            do="Give one of --tool, --category, --agent, --writes, --all",
+            do="Give one of --tool, --category, --agent, --model, --writes, --models, --all",
         )
     return given[0]
 
@@ -113,6 +118,8 @@ def _what(brake: Brake) -> str:
             return "everything"
         case BrakeTarget.WRITES:
             return "all writes"
+        case BrakeTarget.MODELS:
+            return "all model calls"
         case _:
             return f"{brake.target} {brake.name}"
 

@@ -13,13 +13,14 @@ from interlock.domain.problems import Spot
 
 _BY_MEASURE: tuple[tuple[Measure, Shape], ...] = (
     (Measure.CALLS, Whole()),
+    (Measure.MODEL_CALLS, Whole()),
     (Measure.TOKENS, Whole()),
     (Measure.RECIPIENTS, Whole()),
     (Measure.COST, COST),
     (Measure.MONEY, MONEY),
     (Measure.WALL_TIME, DURATION),
 )
-_ALREADY_BOUNDED = (Scope.CALL, Scope.RUN)
+_ALREADY_BOUNDED = (Scope.CALL, Scope.RUN, Scope.STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,8 @@ LIMIT = Record(
         Field(
             "of",
             Choice({measure.value: measure for measure, _ in _BY_MEASURE}),
-            "What is counted: `money` is what the calls move, `cost` is what they cost you, `wall_time` is how long "
-            "tools are busy.",
+            "What is counted: `calls` are tool calls, `money` is what the calls move, `cost` is what they cost you, "
+            "`wall_time` is how long tools are busy.",
             required=True,
         ),
         Field(

@@ -14,6 +14,10 @@ class BrakeTarget(StrEnum):
     AGENT = "agent"
     WRITES = "writes"
     """Every tool of kind write."""
+    MODEL = "model"
+    """A model or a provider, by its name in the router file."""
+    MODELS = "models"
+    """Every model call."""
     ALL = "all"
 
 
@@ -25,7 +29,7 @@ class Brake:
     tenant: TenantId
     target: BrakeTarget
     name: str
-    """Which tool, category or agent; empty for WRITES and ALL."""
+    """Which tool, category, agent, model or provider; empty for WRITES, MODELS and ALL."""
     reason: str
     set_by: PrincipalId
     set_at: int
@@ -33,9 +37,27 @@ class Brake:
     lifted_at: int | None = None
     lifted_by: PrincipalId | None = None
 
+    def is_on(self, now: int) -> bool:
+        """Return whether it is neither lifted nor expired at `now`."""
+        return self.lifted_at is None and now < self.expires_at
+
+    def covers_model(self, *, agent: str, names: frozenset[str], now: int) -> bool:
+        """Return whether this brake stops a model call of `agent` to a model or provider called one of `names`."""
+        if not self.is_on(now):
+            return False
+        match self.target:
+            case BrakeTarget.ALL | BrakeTarget.MODELS:
+                return True
+            case BrakeTarget.MODEL:
+                return self.name in names
+            case BrakeTarget.AGENT:
+                return self.name == agent
+            case _:
+                return False
+
     def covers(self, *, tool: str, category: str, agent: str, is_write: bool, now: int) -> bool:
-        """Return whether this brake stops such a call at `now`."""
-        if self.lifted_at is not None or now >= self.expires_at:
+        """Return whether this brake stops such a tool call at `now`."""
+        if not self.is_on(now):
             return False
         match self.target:
             case BrakeTarget.ALL:
@@ -48,3 +70,5 @@ class Brake:
                 return self.name == category
             case BrakeTarget.AGENT:
                 return self.name == agent
+            case BrakeTarget.MODEL | BrakeTarget.MODELS:
+                return False

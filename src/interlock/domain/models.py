@@ -151,6 +151,8 @@ class ModelCallRecord:
     """What was done to the request or the reply: trimmed, redacted, repaired, lost in translation."""
     proposals: tuple[ProposedCall, ...] = ()
     failure: Failure | None = None
+    salt: bytes = b""
+    """Random; the audit trail holds HMACs of request and reply under it."""
 
     @property
     def usage(self) -> Usage:

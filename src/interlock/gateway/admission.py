@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 
-from interlock.budgets.charges import Demand, charges
+from interlock.budgets.charges import Demand, charges, tool_spender
 from interlock.budgets.overruns import sentence
 from interlock.domain.approvals import Approval, ApprovalState
 from interlock.domain.budgets import Overrun
@@ -239,7 +239,7 @@ def _reserve(tx: Tx, known: CallRecord | None, proposal: Proposal, release: Rele
     name = str(call.key)
     try:
         limits = release.limits_of(release.policies(call.agent))
-        wanted = charges(call, contract, limits, proposal.demand, now)
+        wanted = charges(tool_spender(call, contract), limits, proposal.demand, now)
     except BudgetExceeded as error:
         return Finding("budget", Effect.DENY, str(error), code=error.code)
     held = {hold.charge.budget for hold in tx.budgets.holds(name)} if known is not None else set()

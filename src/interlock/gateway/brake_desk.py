@@ -1,4 +1,4 @@
-"""The brake: one action that stops a tool, a category, an agent, all writes or everything."""
+"""The brake: one action that stops a tool, a category, an agent, a model, all writes or everything."""
 
 from interlock.domain.audit import AuditKind
 from interlock.domain.brakes import Brake, BrakeTarget
@@ -9,7 +9,7 @@ from interlock.gateway.ports import Clock
 from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import brake_event
 
-_UNNAMED = (BrakeTarget.WRITES, BrakeTarget.ALL)
+_UNNAMED = (BrakeTarget.WRITES, BrakeTarget.MODELS, BrakeTarget.ALL)
 
 
 class BrakeDesk:

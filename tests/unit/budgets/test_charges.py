@@ -2,7 +2,7 @@
 
 import pytest
 
-from interlock.budgets.charges import Demand, charges
+from interlock.budgets.charges import Demand, charges, tool_spender
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.calls import CallKey, ToolCall
 from interlock.domain.contracts import Kind, Money, Tier, ToolContract, Upstream
@@ -26,7 +26,7 @@ NEW_YEAR = 1_798_761_599_999
 
 
 def of(*limits: Limit, now: int = NEW_YEAR, demand: Demand = DEMAND) -> list[tuple[str, int]]:
-    found = charges(CALL, CONTRACT, tuple(("here", limit) for limit in limits), demand, now)
+    found = charges(tool_spender(CALL, CONTRACT), tuple(("here", limit) for limit in limits), demand, now)
     return [(charge.budget, charge.amount) for charge in found]
 
 
@@ -61,7 +61,7 @@ def test_a_limit_on_a_tool_or_category_counts_only_its_calls(tool: str, count: i
 
 def test_equal_ids_of_two_declarations_stay_two_budgets() -> None:
     limit = Limit("a", Measure.CALLS, Scope.RUN, 9)
-    found = charges(CALL, CONTRACT, (("one", limit), ("two", limit)), DEMAND, NEW_YEAR)
+    found = charges(tool_spender(CALL, CONTRACT), (("one", limit), ("two", limit)), DEMAND, NEW_YEAR)
     assert len({charge.budget for charge in found}) == 2
 
 
@@ -76,7 +76,7 @@ def test_money_in_a_currency_that_no_limit_names_is_refused() -> None:
 def test_a_limit_per_user_is_refused_where_the_run_names_none() -> None:
     nobody = ToolCall(CALL.key, CALL.agent, CALL.principal, CALL.tool, {})
     with pytest.raises(BudgetExceeded, match="per user"):
-        charges(nobody, CONTRACT, (("here", Limit("a", Measure.CALLS, Scope.USER, 9)),), DEMAND, NEW_YEAR)
+        charges(tool_spender(nobody, CONTRACT), (("here", Limit("a", Measure.CALLS, Scope.USER, 9)),), DEMAND, NEW_YEAR)
 
 
 @pytest.mark.parametrize(("maximum", "fits"), [(2_000, True), (1_999, False)])

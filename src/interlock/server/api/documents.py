@@ -170,7 +170,7 @@ class BrakeDocument:
 
     id: str
     target: BrakeTarget
-    name: Annotated[str, "Which tool, category or agent; empty for writes and all."]
+    name: Annotated[str, "Which tool, category, agent, model or provider; empty for writes, models and all."]
     reason: str
     set_by: str
     set_at: Instant
