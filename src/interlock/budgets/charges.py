@@ -62,15 +62,15 @@ def charges(spender: Spender, limits: tuple[tuple[str, Limit], ...], demand: Dem
     Raises BudgetExceeded when a limit applies and cannot be computed: no user for a per-user limit, money in a
     currency that no limit names, a single call over a per-call limit.
     """
-    applicable = tuple((owner, limit) for owner, limit in limits if _concerns(limit, spender))
+    applicable = tuple((owner, limit) for owner, limit in limits if concerns(limit, spender))
     _check_currency(applicable, demand)
     found = []
     for owner, limit in applicable:
-        amount = _amount(limit, demand)
+        amount = demanded(limit, demand)
         if amount == 0:
             continue
         if limit.scope is Scope.CALL:
-            _check_single(limit, amount)
+            check_single(limit, amount)
             continue
         found.append(Charge(budget_key(spender, owner, limit, now), limit, amount))
     return tuple(sorted(found, key=lambda charge: charge.budget))
@@ -83,7 +83,8 @@ def budget_key(spender: Spender, owner: str, limit: Limit, now: int) -> str:
     return f"{spender.tenant}|{owner}/{limit.id}|{limit.scope}={value}|{stamp}"
 
 
-def _concerns(limit: Limit, spender: Spender) -> bool:
+def concerns(limit: Limit, spender: Spender) -> bool:
+    """Return whether `limit` is about calls such as this one."""
     if limit.tool is None:
         return True
     return bool(spender.tool) and limit.tool in (spender.tool, f"category:{spender.category}")
@@ -99,7 +100,8 @@ def _check_currency(limits: tuple[tuple[str, Limit], ...], demand: Demand) -> No
         )
 
 
-def _amount(limit: Limit, demand: Demand) -> int:
+def demanded(limit: Limit, demand: Demand) -> int:
+    """Return how much of what `limit` counts is asked for."""
     match limit.measure:
         case Measure.CALLS:
             return demand.calls
@@ -118,7 +120,8 @@ def _amount(limit: Limit, demand: Demand) -> int:
             return demand.wall_ms
 
 
-def _check_single(limit: Limit, amount: int) -> None:
+def check_single(limit: Limit, amount: int) -> None:
+    """Raise BudgetExceeded when one call asks for more than `limit` allows a call."""
     if amount > limit.maximum:
         raise BudgetExceeded(
             f"One call may use at most {limit.maximum} of {limit.measure}",
