@@ -1,0 +1,115 @@
+"""One model call, measured in turns: direct, a bare proxy, Interlock, Portkey, LiteLLM: `python -m benchmarks.models`."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import uvloop
+
+from benchmarks.mcp_servers import free_port
+from benchmarks.models import figures, report
+from benchmarks.models.exchange import EVENTS
+from benchmarks.models.processes import LOAD_CORE, PROXY_CORE, NotStarted, pinned
+from benchmarks.models.rounds import asks, checked, one_round, soak, warmed_up
+from benchmarks.models.stacks import STARTERS, Stack, proxy, upstream
+from benchmarks.models.wire import LoadFailed
+
+RATE = 100
+
+
+@dataclass(slots=True)
+class Measured:
+    """What a run has found out so far."""
+
+    rounds: dict[str, list[figures.Round]] = field(default_factory=dict)
+    absent: dict[str, str] = field(default_factory=dict)
+    soaked: dict[str, list[float]] = field(default_factory=dict)
+
+
+def main() -> int:
+    """Measure all in turn, again and again, so that all of them meet the same weather."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.models", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: 5)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long each load of a round lasts (default: 2)")
+    parser.add_argument(
+        "--soak", type=int, default=0, metavar="N", help="then send Interlock and the bare proxy N requests"
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=STARTERS, default=tuple(STARTERS), help="which gateways (default: all)"
+    )
+    options = parser.parse_args()
+    if not {PROXY_CORE, LOAD_CORE} <= _cores():
+        print("This benchmark needs Linux and the processors 0 and 1.", file=sys.stderr)
+        return 3
+    with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder, pinned(LOAD_CORE):
+        measured = uvloop.run(_measure(Path(folder), options))
+    found = _found(measured)
+    print(json.dumps(found, indent=1) if options.json else report.show(found, RATE, options.rounds, EVENTS))
+    missed = [name for name, kept in figures.promises(measured.rounds, measured.soaked).items() if not kept]
+    for name in missed:
+        print(f"Missed: {name.replace('_', ' ')}", file=sys.stderr)
+    return int(bool(missed))
+
+
+def _cores() -> set[int]:
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+
+
+async def _measure(folder: Path, options: argparse.Namespace) -> Measured:
+    measured = Measured()
+    with ExitStack() as stack:
+        direct = stack.enter_context(upstream(free_port(), folder))
+        present = [direct]
+        url = f"http://127.0.0.1:{direct.server.port}/v1"
+        for name in options.only:
+            await _raise(name, folder, url, present, measured, stack)
+        for each in present:
+            _say(f"{each.name}: warming up")
+            await warmed_up(each, options.seconds)
+        for number in range(options.rounds):
+            _say(f"round {number + 1} of {options.rounds}")
+            for each in present:
+                measured.rounds.setdefault(each.name, []).append(await one_round(each, options.seconds, RATE))
+        for each in present:
+            if options.soak and each.name in ("bare proxy", "interlock"):
+                _say(f"{each.name}: {options.soak:,} requests")
+                measured.soaked[each.name] = await soak(each, options.soak)
+    return measured
+
+
+async def _raise(name: str, folder: Path, url: str, present: list[Stack], measured: Measured, stack: ExitStack) -> None:
+    """Start one gateway and see that it answers rightly; else keep the reason."""
+    _say(f"{name}: starting")
+    with ExitStack() as own:
+        try:
+            started = own.enter_context(proxy(name, free_port(), folder, url))
+            await checked(asks(started))
+        except (NotStarted, LoadFailed) as error:
+            measured.absent[name] = str(error)
+            return
+        present.append(started)
+        stack.push(own.pop_all())
+
+
+def _found(measured: Measured) -> dict[str, object]:
+    return {
+        "stacks": figures.by_stack(measured.rounds),
+        "not available": measured.absent,
+        "ratios": figures.ratios(measured.rounds),
+        "soak": measured.soaked,
+        "promises": figures.promises(measured.rounds, measured.soaked),
+    }
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
