@@ -13,19 +13,27 @@ from interlock.domain.canonical import MAX_BYTES
 from interlock.domain.errors import BadInput, InterlockError, TooLarge, Unauthenticated, UntrustedOrigin
 from interlock.domain.identity import Principal
 from interlock.server.problems import send_problem
+from interlock.server.refusals import HeadersTooLarge, InternalError, headers_of
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 """Returns who bears a token. Raises Unauthenticated."""
+Tell = Callable[[Scope, Send, InterlockError], Awaitable[None]]
+"""Answers a request with an error, in the form that the clients of a surface expect."""
 
 ANONYMOUS = frozenset({"/healthz", "/readyz"})
 """The only paths that answer without a bearer."""
 CALLER = "interlock.caller"
 """Key of the scope under which routes find the `Caller`."""
+HEADERS = "interlock.headers"
+"""Key of the scope under which routes find the headers as a dict; lines of one name are joined by commas."""
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
+_KEY = re.compile(rb"[A-Za-z0-9._~+/=-]{1,512}")
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{1,5}))?")
 _DRAINED = 8 << 20
+"""How much of a body is read beyond the limit, in bytes, so that its client comes to read the answer."""
 _DRAIN_S = 5.0
+_HOSTS_KNOWN = 64
 _LOG = logging.getLogger(__name__)
 
 
@@ -38,10 +46,21 @@ class DoorRules:
     origins: frozenset[str] = frozenset()
     """Web origins, such as `https://ops.example.com`, whose pages may call besides our own."""
     max_body: int = MAX_BYTES
-    """The longest request body, in bytes."""
+    """The longest request body, in bytes, where a surface does not say otherwise."""
     max_headers: int = 32 << 10
     """How long all header lines may be together, in bytes."""
     max_header_lines: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """How the door treats the requests to one group of paths."""
+
+    tell: Tell
+    max_body: int
+    """The longest request body, in bytes."""
+    api_keys: bool = False
+    """Whether the bearer may also come as `x-api-key`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +72,23 @@ class Caller:
     """SHA-256 of the bearer token: tells credentials apart without keeping them."""
 
 
-class InternalError(InterlockError):
-    """Something in Interlock itself failed; what was under way is recorded as far as it came."""
-
-    code = "internal_error"
-
-
 class Guard:
-    """Wraps the whole application. Whatever goes wrong inside leaves as a problem document, never as a trace."""
+    """Wraps the whole application. Whatever goes wrong inside leaves as a typed error, never as a trace."""
 
-    def __init__(self, app: ASGIApp, rules: DoorRules, authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        rules: DoorRules,
+        authenticate: Authenticate,
+        surface_of: Callable[[str], Surface | None] = lambda _: None,
+    ) -> None:
+        """`surface_of` returns the surface of a path, or None where errors are problem documents."""
         self._app = app
         self._rules = rules
         self._authenticate = authenticate
+        self._surface_of = surface_of
+        self._plain = Surface(_tell_problem, rules.max_body)
+        self._hosts_known: dict[bytes, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -75,54 +98,57 @@ class Guard:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        surface = self._surface_of(scope["path"]) or self._plain
         started = False
 
-        async def watched(message: Message) -> None:
+        def watched(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         try:
-            caller, length = await self._admit(scope)
-            scope[CALLER] = caller
-            await self._app(scope, _bounded(receive, self._rules.max_body, length), watched)
+            length = await self._admit(scope, surface)
+            await self._app(scope, _bounded(receive, surface.max_body, length), watched)
         except InterlockError as error:
-            if not started:
-                if error.status == TooLarge.status:
-                    await _drain(receive)
-                await send_problem(send, error)
+            if started:
+                # The server sees an answer without an end and breaks the connection off.
+                _LOG.warning("An answer broke off: %s", error)
+                return
+            if error.status == TooLarge.status:
+                await _drain(receive, surface.max_body + _DRAINED)
+            await surface.tell(scope, send, error)
         except Exception:  # noqa: BLE001 - the last stop before the wire: nothing of it may reach the caller
             _LOG.exception("A request failed inside Interlock")
             if not started:
-                await send_problem(
-                    send, InternalError("Interlock failed while serving the request", do="Look into its log")
-                )
+                failed = InternalError("Interlock failed while serving the request", do="Look into its log")
+                await surface.tell(scope, send, failed)
 
-    async def _admit(self, scope: Scope) -> tuple[Caller | None, int]:
-        """Return who calls, and how long the body says it is. Raises what the caller is to be told."""
+    async def _admit(self, scope: Scope, surface: Surface) -> int:
+        """Leave in `scope` who calls; return how long the body says it is. Raises what the caller is to be told."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        if len(headers) > self._rules.max_header_lines or _length(headers) > self._rules.max_headers:
-            raise HeadersTooLarge("The request's headers are too large", do="Send fewer and shorter headers")
         found: dict[bytes, bytes] = {}
+        size = 0
         for name, value in headers:
-            if name in _SINGLE and name in found:
-                raise BadInput(f"The header {name.decode('latin-1')} stands twice", do="Send it once")
-            found[name] = value
+            size += len(name) + len(value)
+            found[name] = _joined(name, found[name], value) if name in found else value
+        if size > self._rules.max_headers or len(headers) > self._rules.max_header_lines:
+            raise HeadersTooLarge("The request's headers are too large", do="Send fewer and shorter headers")
+        scope[HEADERS] = found
         host = self._checked_host(found.get(b"host"))
         self._check_origin(found.get(b"origin"), host, scope.get("scheme", "http"))
-        length = _body_length(found.get(b"content-length"), self._rules.max_body)
+        length = _body_length(found.get(b"content-length"), surface.max_body)
         if scope["path"] in ANONYMOUS and scope["method"] in ("GET", "HEAD"):
-            return None, length
-        match = _BEARER.fullmatch(found.get(b"authorization", b""))
-        if match is None:
-            raise Unauthenticated(
-                "The request carries no bearer token", do="Send Authorization: Bearer <key or run token>"
-            )
-        token = match[1].decode("ascii")
-        principal = await self._authenticate(token)
-        return Caller(principal, hashlib.sha256(match[1]).hexdigest()), length
+            scope[CALLER] = None
+            return length
+        token = _bearer(found, api_keys=surface.api_keys)
+        principal = await self._authenticate(token.decode("ascii"))
+        scope[CALLER] = Caller(principal, hashlib.sha256(token).hexdigest())
+        return length
 
     def _checked_host(self, raw: bytes | None) -> str:
+        known = self._hosts_known.get(raw or b"")
+        if known is not None:
+            return known
         host = (raw or b"").decode("latin-1").lower()
         match = _HOST.fullmatch(host)
         if match is None or (match["name"] not in self._rules.hosts and host not in self._rules.hosts):
@@ -131,6 +157,8 @@ class Guard:
                 why="a web page could otherwise reach it under a name of its own",
                 do="Use a configured address, or add this one to server.allowed_hosts",
             )
+        if raw is not None and len(self._hosts_known) < _HOSTS_KNOWN:
+            self._hosts_known[raw] = host
         return host
 
     def _check_origin(self, raw: bytes | None, host: str, scheme: str) -> None:
@@ -144,21 +172,37 @@ class Guard:
             )
 
 
-class HeadersTooLarge(TooLarge):
-    """The request's header lines are more or longer than the limit; nothing ran."""
-
-    code = "headers_too_large"
-    status = 431
-
-
 _SINGLE = frozenset(
     {b"host", b"origin", b"authorization", b"content-length", b"content-type", b"mcp-session-id"}
-    | {b"mcp-protocol-version", b"mcp-method", b"mcp-name"}
+    | {b"mcp-protocol-version", b"mcp-method", b"mcp-name", b"x-api-key"}
 )
+_OURS = b"x-interlock-"
 
 
-def _length(headers: list[tuple[bytes, bytes]]) -> int:
-    return sum([len(name) + len(value) for name, value in headers])
+def _joined(name: bytes, one: bytes, other: bytes) -> bytes:
+    """Return two lines of one name as one. Raises BadInput where only one can be meant."""
+    if name in _SINGLE or name.startswith(_OURS):
+        raise BadInput(f"The header {name.decode('latin-1')} stands twice", do="Send it once")
+    return one + b", " + other
+
+
+def _bearer(found: dict[bytes, bytes], *, api_keys: bool) -> bytes:
+    """Return the bearer token. Raises Unauthenticated where there is none, BadInput where there are two."""
+    said = found.get(b"authorization")
+    match = _BEARER.fullmatch(said) if said is not None else None
+    key = found.get(b"x-api-key") if api_keys else None
+    if key is not None and (said is None or (match is not None and match[1] == key)):
+        match = _KEY.fullmatch(key)
+        if match is not None:
+            return match[0]
+    elif key is not None:
+        raise BadInput(
+            "Authorization and x-api-key say different things", do="Send one of them, or the same key in both"
+        )
+    if match is None:
+        means = "Authorization: Bearer <key or run token>" + (", or the same as x-api-key" if api_keys else "")
+        raise Unauthenticated("The request carries no bearer token", do=f"Send {means}")
+    return match[1]
 
 
 def _body_length(raw: bytes | None, limit: int) -> int:
@@ -189,9 +233,13 @@ def _bounded(receive: Receive, limit: int, length: int) -> Receive:
     return bounded
 
 
-async def _drain(receive: Receive) -> None:
-    """Read on for a while and throw it away: a client that is still sending would not see the answer."""
-    left = _DRAINED
+async def _tell_problem(scope: Scope, send: Send, error: InterlockError) -> None:
+    del scope
+    await send_problem(send, error, headers_of(error))
+
+
+async def _drain(receive: Receive, left: int) -> None:
+    """Read up to `left` bytes and throw them away: a client that is still sending would not see the answer."""
     try:
         async with asyncio.timeout(_DRAIN_S):
             while left > 0:

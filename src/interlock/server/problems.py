@@ -53,8 +53,6 @@ def said(failure: Failure) -> str:
 async def send_problem(send: Send, error: InterlockError, headers: Headers = ()) -> None:
     """Answer the request with `error`."""
     document = problem(failure_of(error)) | {"status": error.status}
-    if error.status == 401:
-        headers = (*headers, (b"www-authenticate", b'Bearer realm="interlock"'))
     await send_bytes(send, error.status, orjson.dumps(document), PROBLEM, headers)
 
 

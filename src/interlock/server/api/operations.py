@@ -16,8 +16,8 @@ from interlock.gateway.desks import Desks
 from interlock.server.api.shapes import read, read_query
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, send_bytes, send_empty
+from interlock.server.refusals import UnsupportedContent
 from interlock.server.routing import GuardedRoute
-from interlock.server.tools.mcp import UnsupportedContent
 
 PREFIX = "/api/v1"
 

@@ -25,6 +25,7 @@ from interlock.domain.ids import CallId, ToolName, checked_id
 from interlock.gateway.requests import CallAnswer, CallRequest
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, Headers, failure_of, send_bytes, send_empty
+from interlock.server.refusals import UnsupportedContent
 from interlock.server.tools import meta
 from interlock.server.tools.listing import Lister
 from interlock.server.tools.meta import said
@@ -214,13 +215,6 @@ class McpEndpoint:
             except NotFound:
                 # The session never called a tool, so it has no run.
                 return
-
-
-class UnsupportedContent(BadInput):
-    """The body is declared as something that this path does not take; nothing ran."""
-
-    code = "unsupported_content"
-    status = 415
 
 
 class UnknownSession(NotFound):
