@@ -47,7 +47,7 @@ check: lint ## Everything that needs no running: style, strict types, import con
 test: check .build/inspector/.ready ## check, then every test, with a throw-away PostgreSQL (ARGS= goes to pytest)
 	@$(DEV)/python scripts/with_postgres.py --uv $(UV) -- $(DEV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-bench: .venv-bench/.ready ## The paired benchmarks (ARGS=--json for JSON; one alone: python -m benchmarks.<name>)
+bench: .venv-bench/.ready .build/portkey/.ready ## The paired benchmarks (ARGS=--json for JSON; one alone: python -m benchmarks.<name>)
 	@.venv-bench/bin/python scripts/with_postgres.py --durable --uv $(UV) -- .venv-bench/bin/python -m benchmarks $(ARGS)
 
 bench-corpus: $(VENV) .venv-bench/.ready ## Play recorded runs: make bench-corpus DATA=<folder> CONFIG=<folder> [OUT=<file>]
@@ -66,7 +66,7 @@ pins: $(UV) ## Write requirements/*.txt anew: newest versions that pyproject.tom
 	@scripts/pins.sh $(UV)
 
 clean: ## Remove everything that make has built
-	@rm -rf .build .venv .venv-dev .venv-docs .venv-bench dist site .hypothesis
+	@rm -rf .build .venv .venv-dev .venv-docs .venv-bench .venv-litellm dist site .hypothesis
 
 # A stamp is newer than all that it was made from; the second call of a target does nothing.
 # The project itself is editable: a change under src/ needs no new install.
@@ -107,4 +107,8 @@ endef
 
 .build/inspector/.ready: scripts/inspector.sh requirements/node.txt $(filter .build/%,$(UV))
 	@scripts/inspector.sh "$(UV)" "$(PYTHON)" $(@D)
+	@touch $@
+
+.build/portkey/.ready: scripts/peers.sh requirements/bench-litellm.txt requirements/node.txt $(filter .build/%,$(UV))
+	@scripts/peers.sh "$(UV)" "$(PYTHON)"
 	@touch $@

@@ -22,3 +22,4 @@ pin build requirements/build.in
 pin uv requirements/uv.in
 pin postgres requirements/postgres.in
 pin node requirements/node.in
+pin bench-litellm requirements/bench-litellm.in

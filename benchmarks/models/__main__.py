@@ -1,13 +1,16 @@
 """One model call, measured in turns: direct, a bare proxy, Interlock, Portkey, LiteLLM: `python -m benchmarks.models`."""
 
 import argparse
+import asyncio
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Awaitable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import uvloop
 
@@ -38,7 +41,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5, help="how often each is measured (default: 5)")
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each load of a round lasts (default: 2)")
     parser.add_argument(
-        "--soak", type=int, default=0, metavar="N", help="then send Interlock and the bare proxy N requests"
+        "--soak",
+        type=int,
+        default=200_000,
+        metavar="N",
+        help="then send N requests to Interlock and to the bare proxy, and watch their memory (default: 200000)",
     )
     parser.add_argument(
         "--only", nargs="+", choices=STARTERS, default=tuple(STARTERS), help="which gateways (default: all)"
@@ -52,6 +59,7 @@ def main() -> int:
     found = _found(measured)
     print(json.dumps(found, indent=1) if options.json else report.show(found, RATE, options.rounds, EVENTS))
     missed = [name for name, kept in figures.promises(measured.rounds, measured.soaked).items() if not kept]
+    missed += [name for name in measured.absent if name == "interlock"]
     for name in missed:
         print(f"Missed: {name.replace('_', ' ')}", file=sys.stderr)
     return int(bool(missed))
@@ -69,18 +77,43 @@ async def _measure(folder: Path, options: argparse.Namespace) -> Measured:
         url = f"http://127.0.0.1:{direct.server.port}/v1"
         for name in options.only:
             await _raise(name, folder, url, present, measured, stack)
-        for each in present:
+        for each in tuple(present):
             _say(f"{each.name}: warming up")
-            await warmed_up(each, options.seconds)
+            await _try(warmed_up(each), each, present, measured)
         for number in range(options.rounds):
             _say(f"round {number + 1} of {options.rounds}")
-            for each in present:
-                measured.rounds.setdefault(each.name, []).append(await one_round(each, options.seconds, RATE))
-        for each in present:
+            for each in tuple(present):
+                ran = await _try(one_round(each, options.seconds, RATE), each, present, measured)
+                if ran:
+                    measured.rounds.setdefault(each.name, []).append(ran)
+        for each in tuple(present):
             if options.soak and each.name in ("bare proxy", "interlock"):
                 _say(f"{each.name}: {options.soak:,} requests")
-                measured.soaked[each.name] = await soak(each, options.soak)
+                measured.soaked[each.name] = await _try(soak(each, options.soak), each, present, measured) or []
     return measured
+
+
+_Done = TypeVar("_Done")
+
+
+async def _try(work: Awaitable[_Done], on: Stack, present: list[Stack], measured: Measured) -> _Done | None:
+    """Return what `work` returns; what fails is measured no further, and its row says why."""
+    try:
+        async with asyncio.timeout(_LONGEST_S):
+            return await work
+    except TimeoutError:
+        why = f"It did not answer within {_LONGEST_S:.0f} s."
+    except (NotStarted, LoadFailed) as error:
+        why = str(error)
+    present.remove(on)
+    measured.rounds.pop(on.name, None)
+    measured.absent[on.name] = why
+    if not on.held:
+        raise SystemExit(f"The upstream failed: {why}")
+    return None
+
+
+_LONGEST_S = 900.0
 
 
 async def _raise(name: str, folder: Path, url: str, present: list[Stack], measured: Measured, stack: ExitStack) -> None:

@@ -92,8 +92,7 @@ def promises(rounds: Rounds, soaked: Mapping[str, Sequence[float]]) -> dict[str,
         ),
         f"memory_within_{MAX_RSS_MB:.0f}_MB": max(each.rss_mb for each in ran) <= MAX_RSS_MB,
     }
-    if _INTERLOCK in soaked:
-        sizes = soaked[_INTERLOCK]
+    if sizes := soaked.get(_INTERLOCK):
         judged[f"memory_flat_within_{MAX_DRIFT_MB:.0f}_MB"] = (
             max(abs(each - sizes[0]) for each in sizes) <= MAX_DRIFT_MB
         )

@@ -1,6 +1,7 @@
 """The kinds of load: one request after the other, so many per second, and as many as go from so many clients."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -36,6 +37,7 @@ class Load:
 
     milliseconds: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    sent: int = 0
 
     @property
     def count(self) -> int:
@@ -58,9 +60,9 @@ async def at_once(ask: Ask, clients: int, seconds: float) -> Load:
     return await _while(ask, clients, lambda _, now: now < seconds)
 
 
-async def so_many(ask: Ask, clients: int, count: int) -> Load:
-    """Let so many clients send `count` requests together."""
-    return await _while(ask, clients, lambda load, _: load.count < count - clients + 1)
+async def so_many(ask: Ask, clients: int, count: int, within_s: float = math.inf) -> Load:
+    """Let so many clients send `count` requests together, or what they can within that time."""
+    return await _while(ask, clients, lambda load, now: load.sent < count and now < within_s)
 
 
 async def _while(ask: Ask, clients: int, more: Callable[[Load, float], bool]) -> Load:
@@ -74,6 +76,7 @@ async def _while(ask: Ask, clients: int, more: Callable[[Load, float], bool]) ->
         async def client(connection: Connection) -> None:
             sent = time.perf_counter()
             while more(load, sent - start):
+                load.sent += 1
                 await ask.send(connection)
                 now = time.perf_counter()
                 load.milliseconds.append((now - sent) * 1e3)
@@ -96,6 +99,7 @@ async def per_second(ask: Ask, rate: int, seconds: float) -> Load:
         if connection is None:
             everyone.append(connection := await connect(ask.port))
         sent = time.perf_counter()
+        load.sent += 1
         await ask.send(connection)
         load.milliseconds.append((time.perf_counter() - sent) * 1e3)
         idle.append(connection)
