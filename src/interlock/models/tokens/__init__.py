@@ -1,0 +1,1 @@
+"""How many tokens a text, an image or a request is, told without a network."""
