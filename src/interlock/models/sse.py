@@ -27,7 +27,7 @@ class Splitter:
         return any(not part.isspace() for part in self._parts)
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
-        """Return the events that are complete with `chunk`. Raises BadModelReply for one that is too large or has no readable name."""
+        """Return the events that are complete with `chunk`. Raises BadModelReply for one too large, or a name not UTF-8."""
         parts = self._parts
         if parts:
             # The blank line may lie across the border; looking only there keeps many small chunks of a large event cheap.
