@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from interlock.domain.canonical import Json, JsonObject, canonical_json
-from interlock.domain.errors import ConfigurationError
+from interlock.models.scripted_rules import ScriptRule, Wish, rule_of
 
 _PLACE = re.compile(r"\{([A-Za-z_][\w.-]*)((?:/[^{}|]*)?)(\|number)?\}")
 
@@ -50,24 +50,28 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptRule:
-    """One rule. It applies when all that it names is the case; the first rule that applies gives the reply."""
+class Conversation:
+    """What a model was told before it replies."""
 
-    id: str
-    user: re.Pattern[str] | None = None
-    """Must be found in the user's words; its named groups become values."""
-    result: re.Pattern[str] | None = None
-    """Must be found in the result of a call; its named groups become values."""
-    after: tuple[str, ...] = ()
-    """Tools that have been called."""
-    ended: tuple[str, ...] = ()
-    """The last call's status is one of these."""
-    times: int = 1
-    """How often the rule may propose in one conversation."""
-    tool: str = ""
-    arguments: JsonObject = field(default_factory=dict)
-    say: str = ""
-    """The reply when `tool` is empty; beside a tool, the stated reason."""
+    turns: tuple[Turn, ...]
+    model: str = ""
+    replies: int = 0
+    """How many the model has given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What one rule makes of a conversation."""
+
+    rule: ScriptRule
+    say: str
+    think: str = ""
+    calls: tuple[Wish, ...] = ()
+    """Their arguments filled in."""
+
+
+SILENCE = ScriptRule("")
+"""The rule of a reply without words, when no rule applies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,63 +84,64 @@ class Script:
 
     def reply(self, turns: tuple[Turn, ...]) -> Propose | Say:
         """Return what the model says next. Silence, when no rule applies, is a reply without words."""
+        answered = self.answer(Conversation(turns))
+        if not answered.calls:
+            return Say(answered.rule.id, answered.say)
+        first = answered.calls[0]
+        return Propose(answered.rule.id, first.tool, first.arguments, answered.say)
+
+    def answer(self, conversation: Conversation) -> Answered:
+        """Return the whole reply to `conversation`, of which `reply` tells the first call or the words."""
         for rule in self.rules:
-            values = _values(rule, turns)
-            if values is None or _proposals(rule, turns) >= rule.times:
+            values = _values(rule, conversation)
+            if values is None or (rule.calls and _proposals(rule, conversation.turns) >= rule.times):
                 continue
             try:
-                if rule.tool:
-                    arguments = {name: _filled(value, values) for name, value in rule.arguments.items()}
-                    return Propose(rule.id, rule.tool, arguments, str(_filled(rule.say, values)))
-                return Say(rule.id, str(_filled(rule.say, values)))
+                return _answered(rule, values)
             except _Missing:
                 continue  # a rule whose values are not there does not apply
-        return Say("", "")
+        return Answered(SILENCE, "")
 
 
 def script(rules: Sequence[JsonObject]) -> Script:
     """Return the script that `rules` describe, keys as the fields of ScriptRule. Raises ConfigurationError."""
-    return Script(tuple(_rule(rule, position) for position, rule in enumerate(rules, 1)))
+    return Script(tuple(rule_of(rule, position) for position, rule in enumerate(rules, 1)))
 
 
-_KEYS = frozenset({"id", "user", "result", "after", "ended", "times", "tool", "arguments", "say"})
-
-
-def _rule(said: JsonObject, position: int) -> ScriptRule:
-    unknown = sorted(set(said) - _KEYS)
-    if unknown or not said.get("id"):
-        problem = f"has a key '{unknown[0]}', which is not known" if unknown else "has no id"
-        raise ConfigurationError(f"Rule {position} of the script {problem}", do=f"Use {', '.join(sorted(_KEYS))}")
-    try:
-        patterns = {key: re.compile(said[key], re.IGNORECASE) for key in ("user", "result") if key in said}
-    except re.error as error:
-        raise ConfigurationError(f"Rule '{said['id']}' of the script has a bad pattern", why=str(error)) from None
-    return ScriptRule(
-        id=said["id"],
-        user=patterns.get("user"),
-        result=patterns.get("result"),
-        after=tuple(said.get("after", ())),
-        ended=tuple(said.get("ended", ())),
-        times=said.get("times", 1),
-        tool=said.get("tool", ""),
-        arguments=said.get("arguments", {}),
-        say=said.get("say", ""),
+def _answered(rule: ScriptRule, values: Mapping[str, Json]) -> Answered:
+    say = str(_filled(rule.say, values))
+    if rule.json is not None:
+        say = canonical_json(_filled(rule.json, values)).decode()
+    calls = tuple(
+        Wish(wish.tool, {name: _filled(value, values) for name, value in wish.arguments.items()}) for wish in rule.calls
     )
+    return Answered(rule, say, str(_filled(rule.think, values)), calls)
 
 
 def _proposals(rule: ScriptRule, turns: tuple[Turn, ...]) -> int:
-    return sum(isinstance(turn, Done) and turn.rule == rule.id for turn in turns) if rule.tool else 0
+    """Return how often `rule` has proposed. A call whose rule is not known counts for every rule of its tool."""
+    tools = {wish.tool for wish in rule.calls}
+    made = sum(
+        isinstance(turn, Done) and (turn.rule == rule.id or (not turn.rule and turn.tool in tools)) for turn in turns
+    )
+    return -(-made // len(rule.calls))
 
 
-def _values(rule: ScriptRule, turns: tuple[Turn, ...]) -> dict[str, Json] | None:
+def _values(rule: ScriptRule, conversation: Conversation) -> dict[str, Json] | None:
     """Return the values that `rule` may use, or None when it does not apply."""
+    turns = conversation.turns
     done = [turn for turn in turns if isinstance(turn, Done)]
     if rule.ended and (not done or done[-1].status not in rule.ended):
         return None
     if not set(rule.after) <= {turn.tool for turn in done}:
         return None
+    if rule.step and conversation.replies not in rule.step:
+        return None
+    if rule.model is not None and not rule.model.search(conversation.model):
+        return None
     values: dict[str, Json] = {turn.tool: turn.content for turn in done}
-    for pattern, texts in ((rule.user, _user_texts(turns)), (rule.result, _result_texts(done))):
+    said = [turn.text for turn in turns if isinstance(turn, Said)]
+    for pattern, texts in ((rule.user, said), (rule.last, said[-1:]), (rule.result, _result_texts(done))):
         if pattern is None:
             continue
         found = next((match for text in texts if (match := pattern.search(text))), None)
@@ -144,10 +149,6 @@ def _values(rule: ScriptRule, turns: tuple[Turn, ...]) -> dict[str, Json] | None
             return None
         values |= {name: text for name, text in found.groupdict().items() if text is not None}
     return values
-
-
-def _user_texts(turns: tuple[Turn, ...]) -> Iterator[str]:
-    return (turn.text for turn in turns if isinstance(turn, Said))
 
 
 def _result_texts(done: list[Done]) -> Iterator[str]:
