@@ -18,6 +18,7 @@ from interlock.config import (
     ToolMention,
     load_deployment,
     load_overlays,
+    load_router,
     nearest,
     read_agent,
     recognise,
@@ -60,6 +61,22 @@ def check(
             names = [each.tool for each in load_overlays(path)]
             output.data({"ok": True, "kind": "contracts", "path": str(path), "tools": names})
             output.say(f"{path} is fine: it describes {len(names)} tool{'' if len(names) == 1 else 's'}.")
+        case FileKind.ROUTER:
+            _router(path, output)
+
+
+def _router(path: Path, output: Output) -> None:
+    file = load_router(path)
+    names = {
+        "providers": [each.name for each in file.providers],
+        "models": list(file.routes.models),
+        "tiers": list(file.routes.tiers),
+        "rules": [each.id for each in file.routes.rules],
+    }
+    output.data({"ok": True, "kind": "router", "path": str(path), "version": file.routes.version, **names})
+    output.say(f"{path} is fine.")
+    for word, listed in names.items():
+        output.say(f"  {word}: {', '.join(listed) or 'none'}")
 
 
 def _deployment(path: Path, output: Output, *, connect: bool) -> None:

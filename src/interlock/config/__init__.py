@@ -22,11 +22,13 @@ from interlock.config.loading import (
     load_agent,
     load_deployment,
     load_overlays,
+    load_router,
     read_agent,
     recognise,
 )
 from interlock.config.problems import nearest, refusal
 from interlock.config.resolving import resolve, unresolved
+from interlock.config.router_values import ProviderFile, ProviderKind, RouterFile
 
 __all__ = [
     "CATEGORY",
@@ -41,12 +43,16 @@ __all__ = [
     "McpStdio",
     "OpenApi",
     "Pins",
+    "ProviderFile",
+    "ProviderKind",
     "PythonTools",
+    "RouterFile",
     "Server",
     "ToolMention",
     "load_agent",
     "load_deployment",
     "load_overlays",
+    "load_router",
     "nearest",
     "read_agent",
     "recognise",

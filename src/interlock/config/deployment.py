@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from interlock.config.router_values import RouterFile
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.budgets import Limit
 from interlock.domain.contracts import Environment, Tier
@@ -153,6 +154,8 @@ class Deployment:
     """Every tool that a control names, to be resolved against a catalogue."""
     files: tuple[Path, ...] = ()
     """Every file that was read."""
+    router: RouterFile | None = None
+    """Where model calls go; None when the deployment has no models."""
 
 
 def store_url(deployment: Deployment, environ: Mapping[str, str]) -> str:

@@ -133,6 +133,12 @@ DEPLOYMENT_FILE = Record(
             ),
             "Policies for all agents.",
         ),
+        Field(
+            "router",
+            Text("a path such as config/router.yaml", r"[^\x00]{1,1000}"),
+            "The router file: models, and which calls go to which.",
+            default="no models are served",
+        ),
         Field("limits", LIMITS, "Limits of the whole deployment."),
         Field("approvals", APPROVALS, "How long people have."),
         Field(

@@ -1,12 +1,13 @@
 """Read a deployment, or one file of it, and report everything that is wrong at once."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 import jsonschema_rs
 
-from interlock.config import agent_file, overlay_file
+from interlock.config import agent_file, overlay_file, router_file
 from interlock.config.agent_shape import AGENT_FILE
 from interlock.config.connections import connections
 from interlock.config.deployment import ApprovalClock, Deployment, Pins, Server, ToolMention
@@ -15,10 +16,12 @@ from interlock.config.limits import limits
 from interlock.config.nodes import MAX_CHARACTERS, Node, Series, Table, parse, plain
 from interlock.config.problems import Findings, refusal
 from interlock.config.records import Record, Section
+from interlock.config.router_shape import ROUTER_FILE
+from interlock.config.router_values import RouterFile
 from interlock.config.secret_refs import refuse_literals
 from interlock.config.shapes import REFUSED, spot_of
 from interlock.domain.agents import AgentPolicy
-from interlock.domain.canonical import MAX_BYTES, JsonObject, digest, parse_json
+from interlock.domain.canonical import MAX_BYTES, Json, JsonObject, digest, parse_json
 from interlock.domain.contracts import Environment, Tier
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.ids import AgentId, TenantId
@@ -35,6 +38,7 @@ class FileKind(Enum):
     DEPLOYMENT = "deployment"
     AGENT = "agent"
     CONTRACTS = "contracts"
+    ROUTER = "router"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ def recognise(path: Path) -> FileKind:
     keys = {key.text: value for key, value in tree.entries} if isinstance(tree, Table) else {}
     if "tenant" in keys or "agents" in keys:
         return FileKind.DEPLOYMENT
+    if "providers" in keys:
+        return FileKind.ROUTER
     return FileKind.CONTRACTS if isinstance(keys.get("tools"), Series) else FileKind.AGENT
 
 
@@ -98,6 +104,16 @@ def load_overlays(path: Path) -> tuple[Overlay, ...]:
     return overlays
 
 
+def load_router(path: Path) -> RouterFile:
+    """Return what the router file at `path` declares; which agents there are nobody knows. Raises ConfigurationError."""
+    found = Findings()
+    router = _router(path, None, found)
+    found.raise_any()
+    if router is None:
+        raise refusal([Problem(Spot(str(path)), "The file cannot be read")])
+    return router
+
+
 class _Loader:
     """Builds the parts of one deployment from its section."""
 
@@ -112,6 +128,7 @@ class _Loader:
         said = self.section
         agents = self.agents()
         overlays = tuple(one for path in self.paths(said, "contracts") for one in _overlays(path, self.found))
+        router = self.router(agents)
         policies = said.get("policies") or Section(said.spot, {}, {})
         return Deployment(
             folder=self.folder,
@@ -130,6 +147,7 @@ class _Loader:
             rego=self.paths(policies, "rego"),
             mentions=tuple(ToolMention(name, spot) for name, spot in self.found.mentions),
             files=(file, *self.files),
+            router=router,
         )
 
     def agents(self) -> dict[AgentId, AgentPolicy]:
@@ -143,6 +161,19 @@ class _Loader:
                     Spot(str(path)), f"There is another agent '{policy.id}'", "a name of its own for each agent"
                 )
             made[policy.id] = policy
+        return made
+
+    def router(self, agents: dict[AgentId, AgentPolicy]) -> RouterFile | None:
+        if "router" not in self.section or not self.whole:
+            return None
+        path = self.folder / self.section.get("router")
+        if not path.is_file():
+            self.found.add(
+                self.section.at("router"), "There is no such file", "a path from the folder of interlock.yaml"
+            )
+            return None
+        made = _router(path, agents, self.found)
+        self.files.extend(made.files if made else (path,))
         return made
 
     def paths(self, section: Section, key: str) -> tuple[Path, ...]:
@@ -206,6 +237,18 @@ class _Loader:
     def sampling(self) -> dict[Tier, int]:
         said: Section = self.section.get("sampling") or Section(self.section.spot, {}, {})
         return {**DEFAULT_SAMPLING, **({Tier.REVERSIBLE: said.get("tier_2")} if "tier_2" in said else {})}
+
+
+def _router(path: Path, agents: Collection[str] | None, found: Findings) -> RouterFile | None:
+    section, declared = _read(path, ROUTER_FILE, found)
+    if section is None:
+        return None
+
+    def plain_of(file: Path) -> Json:
+        tree = _tree(file, found)
+        return None if tree is None else plain(tree)
+
+    return router_file.build(section, declared, path, agents, plain_of, found)
 
 
 def _agent(path: Path, found: Findings) -> AgentPolicy | None:
