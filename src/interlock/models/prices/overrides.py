@@ -74,6 +74,8 @@ class _Reading:
 def overrides(parsed: Json, file: str) -> tuple[tuple[Override, ...], tuple[Problem, ...]]:
     """Return the overrides that a parsed file holds, and what is wrong with it."""
     reading = _Reading(file)
+    if parsed is None or parsed == {}:
+        return (), ()
     entries = parsed.get("prices") if isinstance(parsed, Mapping) else None
     if not isinstance(entries, list):
         reading.wrong("prices", "is not a list", "a list of prices, each with provider and model")

@@ -129,7 +129,7 @@ def _openai(model: str, found: Size | None, *, low: bool) -> int:
     if low:
         return first if tile and not budget else _LOW
     by_tile = first + tile * _tiles(found) if tile else 0
-    patches = min(budget, _patches(found, 32)) if found else min(budget, MOST * 100 // 246)
+    patches = min(budget, _patches(found, 32)) if found else min(budget, MOST)
     return min(MOST, max(by_tile, -(-patches * hundredths // 100)))
 
 

@@ -118,7 +118,7 @@ def test_a_bad_price_is_told_at_its_place_and_changes_nothing(change: dict[str, 
     assert {problem.spot.file for problem in problems} == {"mine.yaml"}
 
 
-@pytest.mark.parametrize("parsed", [None, [], "prices", {"prices": {}}, {"prices": [3]}, {"prices": [], "more": 1}])
+@pytest.mark.parametrize("parsed", [[], "prices", {"prices": {}}, {"prices": [3]}, {"prices": [], "more": 1}])
 def test_a_file_of_another_kind_is_told_and_changes_nothing(parsed: Any) -> None:
     book, problems = BOOK.with_overrides(parsed)
 
@@ -136,3 +136,11 @@ def test_two_prices_one_after_the_other_are_fine() -> None:
     book = over({**OWN, "until": "2026-01-01"}, {**OWN, "from": "2026-01-01", "input": 3})
 
     assert cost(book, "openai", "gpt-4.1") == 9_000_000_000
+
+
+@pytest.mark.parametrize("parsed", [None, {}, {"prices": []}])
+def test_an_empty_file_changes_nothing(parsed: Any) -> None:
+    book, problems = BOOK.with_overrides(parsed)
+
+    assert problems == ()
+    assert book.version == BOOK.version

@@ -26,12 +26,10 @@ KNOWN = [
 
 
 class Bytes:
-    """A vocabulary of single bytes, whose texts may not be long."""
+    """A vocabulary of single bytes."""
 
-    def encode_ordinary(self, text: str) -> list[int]:
-        if len(text) >= 1_000_000:
-            raise ValueError("too long")
-        return list(text.encode())
+    def count(self, text: str) -> int:
+        return len(text.encode())
 
 
 @pytest.mark.parametrize(("model", "text", "tokens"), KNOWN)
@@ -75,10 +73,6 @@ def test_a_model_is_counted_with_its_own_vocabulary_and_others_with_more_than_op
     assert read == ["o200k_base", "cl100k_base"]
     assert found.method("claude-sonnet-4-5") == "bpe-openai 1.0 o200k_base x 7/5"
     assert found.method("gpt-4") == "bpe-openai 1.0 cl100k_base"
-
-
-def test_a_text_of_any_length_is_counted() -> None:
-    assert Vocabularies("1.0", lambda _: Bytes()).count("x" * 2_500_001, "gpt-4o") == 2_500_001
 
 
 def test_a_request_is_bounded_by_its_bytes_whatever_is_in_it() -> None:
