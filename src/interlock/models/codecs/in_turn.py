@@ -28,7 +28,8 @@ class InTurn:
             yield self._numbered(event)
             if isinstance(event, PartEnd):
                 yield from self._go_on()
-        else:
+        elif isinstance(event, PartBegin) or event.index in self._waiting:
+            # What still comes for a part that has ended has no place any more.
             self._waiting.setdefault(event.index, []).append(event)
 
     def _go_on(self) -> Iterator[StreamEvent]:
