@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from interlock.budgets.slices import Draw, Grant, Slice, Want
 from interlock.domain.budgets import Balance, Charge, Hold, Overrun
 
 
@@ -32,3 +33,26 @@ class BudgetLedger(Protocol):
 
     def balances(self, prefix: str) -> tuple[Balance, ...]:
         """Return the budgets whose key starts with `prefix`, in the order of keys."""
+
+    # Slices: `owner` is the gateway process that takes them, by the name under which it beats.
+
+    def lease(self, owner: str, wants: tuple[Want, ...], now: int) -> tuple[Grant, ...]:
+        """Take for `owner` of each budget what is wanted or what there is, in the order of `wants`.
+
+        Taken is the lesser of the most that is wanted and what is left, but beyond the need no more than one part in
+        SHARE of what is left; nothing, where that is less than the least. The limit given last is the budget's limit.
+        Raises ValueError for two wants of one budget.
+        """
+
+    def draw(self, owner: str, draws: tuple[Draw, ...]) -> frozenset[int]:
+        """Turn what was used of slices into spending and give back the rest; return the slices that are gone.
+
+        A slice that is gone was written off: all of it counts as spent already, and nothing more is.
+        A drawing that was carried out before changes nothing.
+        """
+
+    def slices(self, owners_other_than: frozenset[str]) -> tuple[Slice, ...]:
+        """Return the slices of all owners but these, in the order of budgets."""
+
+    def write_off(self, slices: tuple[Slice, ...]) -> tuple[Slice, ...]:
+        """Count slices as spent and end them; return those that were still there, with what they held then."""

@@ -8,6 +8,7 @@ from interlock.audit.ports import AuditTrail
 from interlock.brakes.ports import BrakeRecords
 from interlock.budgets.ports import BudgetLedger
 from interlock.identity.ports import IdentityRecords
+from interlock.models.ports import ModelRecords
 from interlock.runs.ports import CallJournal, EvidenceLog, Heartbeats, RunRecords
 from interlock.tools.ports import PinRecords
 
@@ -37,6 +38,8 @@ class Tx(Protocol):
     def identities(self) -> IdentityRecords: ...
     @property
     def pins(self) -> PinRecords: ...
+    @property
+    def models(self) -> ModelRecords: ...
 
 
 class Store(Protocol):

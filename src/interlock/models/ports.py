@@ -115,8 +115,8 @@ class CachedReply:
 class ModelRecords(Protocol):
     """What is kept of model calls. Every method runs inside one transaction of the store."""
 
-    def add(self, record: ModelCallRecord) -> None:
-        """Record a call that has ended, with its proposals. Adding the same id again changes nothing."""
+    def add(self, *records: ModelCallRecord) -> None:
+        """Record calls that have ended, with their proposals. Adding the same id again changes nothing."""
 
     def find(self, tenant: TenantId, call: ModelCallId) -> ModelCallRecord | None:
         """Return one record, or None."""

@@ -15,9 +15,10 @@ class MemoryAudit(AuditTrail):
     def __init__(self, undo: Undo) -> None:
         self._events: Shelf[str, AuditEvent] = Shelf(undo)
 
-    def append(self, event: AuditEvent) -> None:
-        leaf_bytes(event)  # What has no canonical form is refused here as it is by a database.
-        self._events.put(event.id, event)
+    def append(self, *events: AuditEvent) -> None:
+        for event in events:
+            leaf_bytes(event)  # What has no canonical form is refused here as it is by a database.
+            self._events.put(event.id, event)
 
     def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
         found = (

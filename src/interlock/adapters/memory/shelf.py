@@ -54,6 +54,12 @@ class Shelf(Generic[K, V]):
         self.put(key, value)
         return True
 
+    def drop(self, key: K) -> None:
+        """Take the row away, if it is there."""
+        if key in self._rows:
+            before = self._rows.pop(key)
+            self._undo.note(lambda: self._rows.__setitem__(key, before))
+
     def oldest_first(self) -> Iterator[V]:
         """Return the rows in order."""
         return iter(tuple(self._rows.values()))

@@ -1,5 +1,7 @@
 """The trail: rows that are added, and never changed or deleted."""
 
+from collections.abc import Mapping
+
 from interlock.adapters.sql.encoding import decode
 from interlock.adapters.sql.session import Session, Statement
 from interlock.audit.leaf import leaf_bytes, leaf_hash
@@ -29,18 +31,8 @@ class SqlAudit(AuditTrail):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def append(self, event: AuditEvent) -> None:
-        leaf = leaf_bytes(event)
-        values = {
-            "id": event.id,
-            "tenant": event.tenant,
-            "kind": event.kind.value,
-            "at": event.at,
-            "subject": event.subject,
-            "leaf": leaf,
-            "leaf_hash": leaf_hash(leaf),
-        }
-        self._session.run(APPEND, values)
+    def append(self, *events: AuditEvent) -> None:
+        self._session.many(APPEND, [_values(event) for event in events])
 
     def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
         if subject is None:
@@ -49,6 +41,19 @@ class SqlAudit(AuditTrail):
             beyond = subject + "\U0010ffff"
             rows = self._session.all(SEARCH, {"tenant": tenant, "first": subject, "beyond": beyond, "limit": limit})
         return tuple(_event(leaf) for (leaf,) in rows)
+
+
+def _values(event: AuditEvent) -> Mapping[str, object]:
+    leaf = leaf_bytes(event)
+    return {
+        "id": event.id,
+        "tenant": event.tenant,
+        "kind": event.kind.value,
+        "at": event.at,
+        "subject": event.subject,
+        "leaf": leaf,
+        "leaf_hash": leaf_hash(leaf),
+    }
 
 
 def _event(leaf: bytes) -> AuditEvent:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from interlock.adapters.sql.encoding import decode_limit, encode_limit
 from interlock.adapters.sql.session import Session, Statement
+from interlock.adapters.sql.slices import SqlSlices
 from interlock.budgets.holds import in_lock_order, spending
 from interlock.budgets.ports import BudgetLedger
 from interlock.domain.budgets import Balance, Charge, Hold, HoldState, Overrun
@@ -77,10 +78,11 @@ BALANCES = Statement("""
 """)
 
 
-class SqlBudgets(BudgetLedger):
-    """The tables `budgets` and `holds`."""
+class SqlBudgets(SqlSlices, BudgetLedger):
+    """The tables `budgets`, `holds` and `slices`."""
 
     def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._session = session
 
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:

@@ -88,6 +88,12 @@ class PostgresSession(Session):
             if not self._cursor.nextset():
                 return answers
 
+    def many(self, statement: Statement, rows: Sequence[Values]) -> None:
+        if len(rows) == 1:
+            self._cursor.execute(self._words(statement), rows[0])
+        elif rows:
+            self._cursor.executemany(self._words(statement), rows)
+
     def lock(self, name: str) -> None:
         if self._writes:
             self._cursor.execute(self._words(LOCK), {"name": name})

@@ -35,6 +35,9 @@ class Session(Protocol):
     def each(self, statement: Statement, rows: Sequence[Values]) -> list[Row | None]:
         """Run `statement` for each of `rows`, in their order, and return the first row that each answers."""
 
+    def many(self, statement: Statement, rows: Sequence[Values]) -> None:
+        """Run `statement`, which answers nothing, for each of `rows`, in their order."""
+
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`, and keep it to the end of this one."""
 

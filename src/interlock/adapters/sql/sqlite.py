@@ -64,6 +64,9 @@ class SqliteSession(Session):
     def each(self, statement: Statement, rows: Sequence[Values]) -> list[Row | None]:
         return [self.one(statement, values) for values in rows]
 
+    def many(self, statement: Statement, rows: Sequence[Values]) -> None:
+        self._cursor.executemany(statement.text, rows)
+
     def lock(self, name: str) -> None:
         """Nothing to do."""
 

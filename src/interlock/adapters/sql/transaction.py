@@ -10,6 +10,7 @@ from interlock.adapters.sql.budgets import SqlBudgets
 from interlock.adapters.sql.calls import SqlCalls
 from interlock.adapters.sql.evidence import SqlEvidence
 from interlock.adapters.sql.identities import SqlIdentities
+from interlock.adapters.sql.models import SqlModels
 from interlock.adapters.sql.pins import SqlPins
 from interlock.adapters.sql.runs import SqlHeartbeats, SqlRuns
 from interlock.adapters.sql.session import Session
@@ -32,6 +33,7 @@ class SqlTx:
         self.audit = SqlAudit(session)
         self.identities = SqlIdentities(session)
         self.pins = SqlPins(session)
+        self.models = SqlModels(session)
 
 
 def perform(work: Callable[[Tx], T], tx: Tx) -> T:

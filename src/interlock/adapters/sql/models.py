@@ -1,0 +1,292 @@
+"""Model calls: one row each, written once; what is summed or searched in columns, all else as one body."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from interlock.adapters.sql.cache import SqlCache
+from interlock.adapters.sql.encoding import decode, encode
+from interlock.adapters.sql.session import Row, Session, Statement
+from interlock.domain.calls import Failure
+from interlock.domain.canonical import Json
+from interlock.domain.ids import ModelCallId, RunId, TenantId
+from interlock.domain.models import (
+    Attempt,
+    Dialect,
+    ModelCall,
+    ModelCallRecord,
+    ModelCallStatus,
+    ProposedCall,
+    Usage,
+    UsageSource,
+)
+from interlock.models.ports import ModelCallFilter, ModelRecords, Spending
+
+ADD = Statement("""
+    INSERT INTO model_calls (tenant, call, run, agent, principal, user_id, step, model, provider, served, tier, status,
+                             started_at, duration_ms, first_byte_ms, input, output, cache_read, reasoning,
+                             cost_nano_usd, cached, body)
+    VALUES (:tenant, :call, :run, :agent, :principal, :user_id, :step, :model, :provider, :served, :tier, :status,
+            :started_at, :duration_ms, :first_byte_ms, :input, :output, :cache_read, :reasoning,
+            :cost_nano_usd, :cached, :body)
+    ON CONFLICT (tenant, call) DO NOTHING
+    RETURNING call
+""")
+
+PROPOSE = Statement("""
+    INSERT INTO proposals (tenant, run, model_call, proposal, tool, arguments_hash)
+    VALUES (:tenant, :run, :model_call, :proposal, :tool, :arguments_hash)
+    RETURNING seq
+""")
+
+FIND = Statement("""
+    SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
+           first_byte_ms, cached, body
+    FROM model_calls WHERE tenant = :tenant AND call = :call
+""")
+
+LATEST = Statement(
+    """
+    SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
+           first_byte_ms, cached, body
+    FROM model_calls WHERE tenant = :tenant AND (:agent IS NULL OR agent = :agent)
+    ORDER BY seq DESC LIMIT :limit
+    """,
+    postgresql="""
+    SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
+           first_byte_ms, cached, body
+    FROM model_calls WHERE tenant = :tenant AND (CAST(:agent AS text) IS NULL OR agent = :agent)
+    ORDER BY seq DESC LIMIT :limit
+    """,
+)
+
+# The plus keeps planners from walking the whole table from its end in search of one run.
+LATEST_OF_RUN = Statement(
+    """
+    SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
+           first_byte_ms, cached, body
+    FROM model_calls WHERE tenant = :tenant AND run = :run AND (:agent IS NULL OR agent = :agent)
+    ORDER BY +seq DESC LIMIT :limit
+    """,
+    postgresql="""
+    SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
+           first_byte_ms, cached, body
+    FROM model_calls WHERE tenant = :tenant AND run = :run AND (CAST(:agent AS text) IS NULL OR agent = :agent)
+    ORDER BY +seq DESC LIMIT :limit
+    """,
+)
+
+SPENDING = Statement(
+    """
+    SELECT CASE :by WHEN 'run' THEN COALESCE(run, '') WHEN 'agent' THEN agent WHEN 'user' THEN COALESCE(user_id, '')
+                    WHEN 'step' THEN step WHEN 'model' THEN COALESCE(NULLIF(served, ''), model)
+                    WHEN 'provider' THEN provider WHEN 'tenant' THEN tenant
+                    WHEN 'day' THEN strftime('%Y-%m-%d', started_at / 1000, 'unixepoch') END AS spender,
+           COUNT(*), SUM(input), SUM(output), SUM(cost_nano_usd)
+    FROM model_calls WHERE tenant = :tenant AND started_at >= :since AND started_at < :until
+    GROUP BY 1 ORDER BY 5 DESC, 1
+    """,
+    postgresql="""
+    SELECT CASE CAST(:by AS text)
+                WHEN 'run' THEN COALESCE(run, '') WHEN 'agent' THEN agent WHEN 'user' THEN COALESCE(user_id, '')
+                WHEN 'step' THEN step WHEN 'model' THEN COALESCE(NULLIF(served, ''), model)
+                WHEN 'provider' THEN provider WHEN 'tenant' THEN tenant
+                WHEN 'day' THEN to_char(to_timestamp(started_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')
+           END COLLATE "C" AS spender,
+           COUNT(*), CAST(SUM(input) AS bigint), CAST(SUM(output) AS bigint), CAST(SUM(cost_nano_usd) AS bigint)
+    FROM model_calls WHERE tenant = :tenant AND started_at >= :since AND started_at < :until
+    GROUP BY 1 ORDER BY 5 DESC, 1
+    """,
+)
+
+PROPOSALS = Statement("""
+    SELECT proposal, tool, arguments_hash FROM proposals WHERE tenant = :tenant AND run = :run ORDER BY seq
+""")
+
+GROUPS = frozenset({"run", "agent", "user", "step", "model", "provider", "tenant", "day"})
+_SERVED = "served"
+
+
+class SqlModels(SqlCache, ModelRecords):
+    """The tables `model_calls`, `proposals` and `cached_replies`."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+
+    def add(self, *records: ModelCallRecord) -> None:
+        added = self._session.each(ADD, [_values(record) for record in records])
+        proposed = [
+            _proposal(record, proposal)
+            for record, row in zip(records, added, strict=True)
+            if row is not None and record.call.run is not None
+            for proposal in record.proposals
+        ]
+        if proposed:
+            self._session.each(PROPOSE, proposed)
+
+    def find(self, tenant: TenantId, call: ModelCallId) -> ModelCallRecord | None:
+        row = self._session.one(FIND, {"tenant": tenant, "call": call})
+        return None if row is None else _record(row)
+
+    def search(self, query: ModelCallFilter) -> tuple[ModelCallRecord, ...]:
+        values = {"tenant": query.tenant, "agent": query.agent, "limit": query.limit}
+        if query.run is None:
+            rows = self._session.all(LATEST, values)
+        else:
+            rows = self._session.all(LATEST_OF_RUN, {**values, "run": query.run})
+        return tuple(_record(row) for row in rows)
+
+    def spending(self, tenant: TenantId, *, by: str, since: int, until: int) -> tuple[Spending, ...]:
+        if by not in GROUPS:
+            raise ValueError(f"nothing is added up by {by}")
+        rows = self._session.all(SPENDING, {"tenant": tenant, "by": by, "since": since, "until": until})
+        return tuple(Spending(*row) for row in rows)
+
+    def proposals(self, tenant: TenantId, run: RunId) -> tuple[ProposedCall, ...]:
+        rows = self._session.all(PROPOSALS, {"tenant": tenant, "run": run})
+        return tuple(ProposedCall(*row) for row in rows)
+
+
+class _Sums(NamedTuple):
+    input: int
+    output: int
+    cache_read: int
+    reasoning: int
+    cost_nano_usd: int
+
+
+def _sums(attempts: tuple[Attempt, ...]) -> _Sums:
+    # Nearly every call has one attempt, and adding usages up makes a new one each time.
+    if len(attempts) == 1:
+        usage = attempts[0].usage
+        return _Sums(usage.input, usage.output, usage.cache_read, usage.reasoning, attempts[0].cost_nano_usd)
+    usages = [attempt.usage for attempt in attempts]
+    return _Sums(
+        sum(usage.input for usage in usages),
+        sum(usage.output for usage in usages),
+        sum(usage.cache_read for usage in usages),
+        sum(usage.reasoning for usage in usages),
+        sum(attempt.cost_nano_usd for attempt in attempts),
+    )
+
+
+def _values(record: ModelCallRecord) -> Mapping[str, Any]:
+    call, attempts = record.call, record.attempts
+    sums = _sums(attempts)
+    last = attempts[-1] if attempts and attempts[-1].outcome == _SERVED else None
+    return {
+        "tenant": call.tenant,
+        "call": call.id,
+        "run": call.run,
+        "agent": call.agent,
+        "principal": call.principal,
+        "user_id": call.user,
+        "step": call.step,
+        "model": call.model,
+        "provider": "" if last is None else last.provider,
+        "served": "" if last is None else last.model,
+        "tier": record.tier,
+        "status": record.status.value,
+        "started_at": record.started_at,
+        "duration_ms": record.duration_ms,
+        "first_byte_ms": record.first_byte_ms,
+        "input": sums.input,
+        "output": sums.output,
+        "cache_read": sums.cache_read,
+        "reasoning": sums.reasoning,
+        "cost_nano_usd": sums.cost_nano_usd,
+        "cached": record.cache,
+        "body": encode(_body(record)),
+    }
+
+
+def _proposal(record: ModelCallRecord, proposal: ProposedCall) -> Mapping[str, Any]:
+    return {
+        "tenant": record.call.tenant,
+        "run": record.call.run,
+        "model_call": record.call.id,
+        "proposal": proposal.id,
+        "tool": proposal.tool,
+        "arguments_hash": proposal.arguments_hash,
+    }
+
+
+def _body(record: ModelCallRecord) -> list[Json]:
+    call, failure = record.call, record.failure
+    return [
+        call.dialect,
+        call.labels,
+        call.streamed,
+        [_attempt_fields(attempt) for attempt in record.attempts],
+        record.stop,
+        record.prices,
+        record.route,
+        record.events,
+        [[one.id, one.tool, one.arguments_hash] for one in record.proposals],
+        None if failure is None else [failure.code, failure.what, failure.why, failure.do],
+        record.salt.hex(),
+    ]
+
+
+def _attempt_fields(attempt: Attempt) -> list[Json]:
+    usage = attempt.usage
+    return [
+        attempt.provider,
+        attempt.model,
+        attempt.outcome,
+        attempt.duration_ms,
+        [
+            usage.input,
+            usage.output,
+            usage.cache_read,
+            usage.cache_write,
+            usage.cache_write_1h,
+            usage.reasoning,
+            usage.audio_input,
+            usage.audio_output,
+        ],
+        attempt.usage_source,
+        attempt.cost_nano_usd,
+        attempt.excess_nano_usd,
+    ]
+
+
+def _attempt(fields: list[Any]) -> Attempt:
+    provider, model, outcome, duration_ms, usage, source, cost, excess = fields
+    return Attempt(provider, model, outcome, duration_ms, Usage(*usage), UsageSource(source), cost, excess)
+
+
+def _record(row: Row) -> ModelCallRecord:
+    tenant, call, run, agent, principal, user, step, model, tier, status, started_at, duration, first, cached, body = (
+        row
+    )
+    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt = decode(body)
+    return ModelCallRecord(
+        call=ModelCall(
+            id=call,
+            tenant=tenant,
+            agent=agent,
+            principal=principal,
+            model=model,
+            dialect=Dialect(dialect),
+            run=run,
+            user=user,
+            step=step,
+            labels=tuple((key, value) for key, value in labels),
+            streamed=streamed,
+        ),
+        status=ModelCallStatus(status),
+        started_at=started_at,
+        duration_ms=duration,
+        first_byte_ms=first,
+        attempts=tuple(_attempt(fields) for fields in attempts),
+        tier=tier,
+        stop=stop,
+        cache=cached,
+        prices=prices,
+        route=route,
+        events=tuple(events),
+        proposals=tuple(ProposedCall(*fields) for fields in proposals),
+        failure=None if failure is None else Failure(*failure),
+        salt=bytes.fromhex(salt),
+    )
