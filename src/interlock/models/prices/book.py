@@ -1,6 +1,6 @@
 """The price book: finds the price of a model at a moment. Nothing is ever fetched."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,6 +84,14 @@ class PriceBook:
         if self.given and (price := self._overridden(provider_id(provider), model, found, at_ms)):
             return price
         return found[0].at(at_ms, provider, found[1]) if found else None
+
+    def listed(self, provider: str, at_ms: int) -> Iterator[Price]:
+        """Yield the price of every model that the snapshot lists for `provider`, overrides applied, in order of names."""
+        shelf = self.shelves.get(provider_id(provider))
+        for model in sorted({entry["id"] for entry in shelf.entries} if shelf else ()):
+            price = self.find(provider, model, at_ms)
+            if price is not None and price.model == model:
+                yield price
 
     def _search(self, provider: str, model: str) -> tuple[Listing, Matched] | None:
         shelf = self.shelves.get(provider)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from math import lcm
 
@@ -94,6 +95,11 @@ class Ladder:
             if usage.input > start:
                 rates = higher
         return (2 * rates.total(usage) + self.unit) // (2 * self.unit)
+
+    def per_million(self, kind: str) -> Decimal:
+        """Return USD for a million tokens of `kind`, one of KINDS, in a short prompt."""
+        rate: int = getattr(self.first, kind)
+        return Decimal(rate) / self.unit / 1000
 
     def most(self, input_tokens: int, output_tokens: int, *, hour_cache: bool, media: bool) -> int:
         """Return a bound in nano-USD for any usage of at most so many tokens, rounded up."""

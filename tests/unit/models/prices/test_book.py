@@ -148,3 +148,13 @@ def test_a_damaged_book_is_refused(tmp_path: Path) -> None:
         (tmp_path / "data.json").write_text(text)
         with pytest.raises(ConfigurationError, match="price book"):
             load(tmp_path / "data.json")
+
+
+def test_the_models_of_a_provider_can_be_listed_with_what_they_cost() -> None:
+    listed = {price.model: price for price in BOOK.listed("openai", NOW)}
+
+    assert len(listed) > 100
+    assert "whisper-1" not in listed
+    assert str(listed["gpt-4.1"].standard.per_million("input")) == "2"
+    assert str(listed["gpt-4.1"].standard.per_million("cache_read")) == "0.5"
+    assert list(BOOK.listed("nobody", NOW)) == []
