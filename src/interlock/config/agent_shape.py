@@ -4,7 +4,7 @@ from interlock.config.bounds import BOUNDS
 from interlock.config.limits import LIMITS
 from interlock.config.records import Field, ListOf, MapOf, Record
 from interlock.config.rules import APPROVALS, ENGINE, HANDOFFS, RULE
-from interlock.config.shapes import Choice, Flag, Text, ToolRef, Whole
+from interlock.config.shapes import Choice, Flag, Text, TierRef, ToolRef, Whole
 from interlock.config.units import COST
 from interlock.domain.agents import Stage
 
@@ -23,7 +23,7 @@ AGENT = Record(
         Field("description", Text(), "What the agent is for, shown to reviewers."),
         Field(
             "model_tier",
-            MapOf(Text("the name of a step"), Text("the name of a tier")),
+            MapOf(Text("the name of a step"), TierRef()),
             "Which model tier serves which step, for the model road.",
         ),
     ),
@@ -34,6 +34,12 @@ TOOLS = Record(
         Field("allowlist", ListOf(ToolRef()), "The tools that the agent may call. An empty list allows nothing."),
         Field("approval_required", APPROVALS, "The same as `approval_required_tools`."),
         Field("stages", MapOf(ToolRef(), _STAGE), "Stages of single tools; the lower of this and `stage` holds."),
+        Field(
+            "proposed_only",
+            Flag(),
+            "Whether only calls run that a model's reply, through this gateway and in the same run, proposed as they are.",
+            default="false",
+        ),
         Field(
             "constraints", MapOf(ToolRef(), BOUNDS), "Bounds on arguments, by tool and JSON pointer. They only tighten."
         ),

@@ -85,6 +85,8 @@ class AgentPolicy:
     rules: tuple[Rule, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()
     constraints: Mapping[ToolName, tuple[Constraint, ...]] = field(default_factory=dict)
+    proposed_only: bool = False
+    """Whether only calls run that a model's reply in the same run proposed, with these very arguments."""
     redact: bool = False
     """Whether personal data is taken out of every result."""
     on_timeout: Effect = Effect.ESCALATE

@@ -1,5 +1,6 @@
 """A model call: what was asked of which model, what it used and cost, and which tool calls its reply proposes."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -88,6 +89,37 @@ class ProposedCall:
     tool: str
     arguments_hash: str
     """SHA-256 of the canonical arguments; empty when they are not a JSON object."""
+
+
+class Proposed(StrEnum):
+    """Whether a tool call is one that a model of its run proposed."""
+
+    NOT_ASKED = "not_asked"
+    """The agent does not demand it, and the call names no proposal."""
+    BOUND = "bound"
+    """A reply of the run proposes this tool with these very arguments."""
+    OTHER = "other"
+    """The proposal that the call names is of another tool, or has other arguments."""
+    NONE = "none"
+    """No reply of the run proposes it."""
+
+
+def bound_to(named: str | None, tool: str, arguments_hash: str, proposals: tuple[ProposedCall, ...]) -> Proposed:
+    """Return how a call of `tool` stands to what the models of its run proposed; `named` is the proposal that it names.
+
+    Models write names of tools without the dots and slashes that theirs may not have.
+    """
+    found = [one for one in proposals if named is None or one.id == named]
+    if any(one.arguments_hash == arguments_hash and _same_name(one.tool, tool) for one in found):
+        return Proposed.BOUND
+    return Proposed.OTHER if named is not None and found else Proposed.NONE
+
+
+def _same_name(proposed: str, tool: str) -> bool:
+    return proposed == tool or _PLAIN_NAME.sub("_", proposed) == _PLAIN_NAME.sub("_", tool)
+
+
+_PLAIN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 from interlock.budgets.charges import Demand, charges, tool_spender
 from interlock.budgets.overruns import sentence
+from interlock.domain.agents import AgentPolicy
 from interlock.domain.approvals import Approval, ApprovalState
 from interlock.domain.budgets import Overrun
 from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, ToolResult
 from interlock.domain.contracts import Kind, ToolContract
 from interlock.domain.decisions import Decision, Duty, Effect, Finding, combine
 from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress, UnknownRun
+from interlock.domain.models import Proposed, bound_to
 from interlock.domain.runs import Run
 from interlock.gateway.breaker import Breakers
 from interlock.gateway.evidence import EvidenceCache
@@ -108,6 +110,7 @@ class Admitter:
             provenance=labelled.provenance if labelled is not None else None,
             instructed=labelled.instructed if labelled is not None else True,
             refused_writes=labelled.refused_writes if labelled is not None else 0,
+            proposed=_proposed(tx, proposal, policies.agent),
             brakes=tx.brakes.active(call.key.tenant, now),
             grant=grant,
             breaker_open=self.breakers.is_open(contract.name, now),
@@ -211,6 +214,18 @@ _STATUS = {
 }
 
 
+def _proposed(tx: Tx, proposal: Proposal, agent: AgentPolicy) -> Proposed:
+    """Return whether a model of the run proposed the call, if anybody asks."""
+    call = proposal.call
+    if call.proposal is None and not agent.proposed_only:
+        return Proposed.NOT_ASKED
+    proposals = tx.models.proposals(call.key.tenant, call.key.run)
+    if not proposals and not agent.proposed_only:
+        # The run's models are asked elsewhere, so the name is the caller's own word and proves nothing.
+        return Proposed.NOT_ASKED
+    return bound_to(call.proposal, call.tool, proposal.arguments_hash, proposals)
+
+
 def _waiting(tx: Tx, proposal: Proposal) -> CallRecord | None:
     """Return the call of the same run, tool and arguments that waits for a person, if there is one."""
     key = proposal.call.key
@@ -279,6 +294,7 @@ _ADVICE = {
     "invalid_arguments": "Correct the arguments and propose it anew with a new call id",
     "braked": "Wait until an operator lifts the brake",
     "contract_quarantined": "An operator has to review the change: interlock tools diff",
+    "unproposed": "Make the call exactly as the model proposed it",
     "budget_exceeded": "Do with what is left, or hand the work to a person",
 }
 

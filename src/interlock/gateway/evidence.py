@@ -14,6 +14,8 @@ from interlock.gateway.store import Tx
 from interlock.provenance import Evidence, trace
 from interlock.runs.ports import EvidenceRow
 
+SEEN = "seen"
+"""Kind of the texts that a model of the run was shown in its messages."""
 _ORIGINS = {"system": Origin.SYSTEM, "user": Origin.USER, "identity": Origin.IDENTITY}
 
 ContractOf = Callable[[ToolName], ToolContract | None]
@@ -84,6 +86,9 @@ def _refused_write(record: CallRecord, contract_of: ContractOf) -> bool:
 
 def source_of(row: EvidenceRow, record: CallRecord | None, contract_of: ContractOf) -> Source:
     """Return a row of the log as provenance reads it. A tool that is no longer known counts as untrusted."""
+    if row.kind == SEEN:
+        # Whoever drives the agent put it there, so it is nobody's word.
+        return Source(Origin.TOOL, row.body, ToolName("messages"), {})
     if record is None:
         return Source(_ORIGINS[row.kind], row.body)
     call, result = record.call, record.result

@@ -23,6 +23,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("contract", lambda call, facts, _policies: standing.contract_stands(call, facts)),
     ("brake", lambda call, facts, _policies: standing.brakes_are_off(call, facts)),
     ("breaker", lambda call, facts, _policies: standing.tool_is_up(call, facts)),
+    ("proposal", lambda call, facts, _policies: standing.model_proposed_it(call, facts)),
     ("bounds", conditions.arguments_within_bounds),
     ("conditions", conditions.conditions_hold),
     ("engines", conditions.engines_agree),

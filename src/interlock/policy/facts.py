@@ -7,6 +7,7 @@ from interlock.domain.approvals import Approval
 from interlock.domain.brakes import Brake
 from interlock.domain.canonical import JsonObject
 from interlock.domain.contracts import ToolContract
+from interlock.domain.models import Proposed
 from interlock.domain.provenance import Provenance, as_record
 from interlock.domain.runs import Run
 
@@ -27,6 +28,7 @@ class Facts:
     """Whether the gate was told what the user wants. Without it nothing can be missing from the user's words."""
     refused_writes: int = 0
     """For a write: how many writes of this run their tools have refused so far. The plan has changed since."""
+    proposed: Proposed = Proposed.NOT_ASKED
     brakes: tuple[Brake, ...] = ()
     grant: Approval | None = None
     """The latest approval that was asked for this very call id, whatever its state."""
@@ -43,6 +45,7 @@ def facts_json(facts: Facts) -> JsonObject:
         "provenance": as_record(facts.provenance) if facts.provenance is not None else None,
         "instructed": facts.instructed,
         "refused_writes": facts.refused_writes,
+        "proposed": facts.proposed.value,
         "brakes": [brake.id for brake in facts.brakes],
         "grant": facts.grant.id if facts.grant is not None else None,
         "breaker_open": facts.breaker_open,

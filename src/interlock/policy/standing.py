@@ -6,6 +6,7 @@ from interlock.domain.approvals import ApprovalState
 from interlock.domain.calls import ToolCall
 from interlock.domain.contracts import Kind, Standing
 from interlock.domain.decisions import Effect, Finding
+from interlock.domain.models import Proposed
 from interlock.domain.runs import RunState
 from interlock.policy.facts import Facts
 
@@ -65,6 +66,17 @@ def brakes_are_off(call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
         if brake.tenant == call.key.tenant
         and brake.covers(tool=call.tool, category=category, agent=call.agent, is_write=is_write, now=facts.now)
     )
+
+
+def model_proposed_it(call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
+    """Deny a call that names a proposal which is another, and, where the agent demands it, one that nobody proposed."""
+    if facts.proposed is Proposed.OTHER:
+        reason = f"The proposal '{call.proposal}' of this run is of another tool, or has other arguments."
+        return (deny("proposal.same", reason, "unproposed"),)
+    if facts.agent.proposed_only and facts.proposed is not Proposed.BOUND:
+        reason = "No reply of a model in this run proposes this tool with these arguments."
+        return (deny("proposal.bound", reason, "unproposed"),)
+    return ()
 
 
 def tool_is_up(call: ToolCall, facts: Facts) -> tuple[Finding, ...]:

@@ -65,7 +65,7 @@ class EvidenceRow:
     seq: int
     """Order within the run, from 1, without promise of no gaps."""
     kind: str
-    """`system`, `user`, `identity` or `tool_result`."""
+    """`system`, `user`, `identity`, `tool_result`, or `seen` for what a model was shown in its messages."""
     body: str = ""
     """The text, or JSON for `identity`; empty for tool results."""
     call: CallId | None = None
