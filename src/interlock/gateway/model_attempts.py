@@ -1,0 +1,358 @@
+"""Ask the models of a plan, one after the other, each under a reservation of its own, until one serves."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from interlock.budgets.charges import Demand
+from interlock.domain.budgets import Charge, Measure
+from interlock.domain.errors import (
+    BadModelReply,
+    BudgetExceeded,
+    InterlockError,
+    ModelFailed,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+    ReplyCut,
+    Uncarriable,
+    Unpriced,
+)
+from interlock.domain.models import Attempt, Dialect, Usage, UsageSource
+from interlock.domain.route_settings import Unpriced as OnUnpriced
+from interlock.gateway.leases import Held, LeaseBook
+from interlock.gateway.model_exchange import Exchange, Passage, Whole
+from interlock.gateway.model_shaping import exchange_for
+from interlock.gateway.model_walk import Walk
+from interlock.models.counting import Count, request_tokens
+from interlock.models.ports import Answer, Operation, Outbound, Provider
+from interlock.models.routing import Candidate, Health, delays, may_mend, pause
+from interlock.models.wire import Seen, Wire
+
+T = TypeVar("T")
+
+_SMALLEST_CAP = 256
+"""Where the caller set no cap, ours may shrink to this to fit into what is left of a budget."""
+_CHARGED_WITHOUT_WORD = (ModelTimeout, ReplyCut, BadModelReply)
+"""Failures after which the provider has probably worked on the prompt, and does not say so."""
+
+
+class PriceTag(Protocol):
+    """The price of one model."""
+
+    def covers(self, *, service_tier: str = "") -> bool:
+        """Return whether the price of that service is known."""
+
+    def cost(self, usage: Usage, *, service_tier: str = "") -> int:
+        """Return what `usage` costs, in nano-USD."""
+
+    def worst(self, input_tokens: int, output_tokens: int, *, service_tier: str = "", media: bool = True) -> int:
+        """Return an upper bound, in nano-USD."""
+
+
+PriceOf = Callable[[Candidate, int], PriceTag | None]
+"""Returns the price of a candidate at an instant, or None when nobody knows it."""
+CounterOf = Callable[[str], Count]
+"""Returns what counts the tokens of a text for a model."""
+
+
+@dataclass(slots=True, eq=False)
+class Try:
+    """One candidate being asked."""
+
+    candidate: Candidate
+    exchange: Exchange
+    held: Held
+    price: PriceTag | None
+    began: float = field(default_factory=time.perf_counter)
+    answer: Answer | None = None
+    first_byte_ms: int | None = None
+    settled: bool = False
+
+    def elapsed_ms(self) -> int:
+        """Return how long it has taken so far."""
+        return int((time.perf_counter() - self.began) * 1000)
+
+
+@dataclass(slots=True, eq=False)
+class Opened:
+    """A streamed reply whose first events have come."""
+
+    tried: Try
+    passage: Passage
+    first: bytes
+    chunks: AsyncIterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A whole reply."""
+
+    tried: Try
+    whole: Whole
+
+
+class Attempts:
+    """Asks providers; holds before, settles after, whatever happens."""
+
+    def __init__(
+        self,
+        providers: Mapping[str, Provider],
+        wire_of: Callable[[str, Dialect], Wire],
+        leases: LeaseBook,
+        health: Health,
+        price_of: PriceOf,
+        counter_of: CounterOf,
+        now: Callable[[], int],
+    ) -> None:
+        self._providers = providers
+        self._wire_of = wire_of
+        self._leases = leases
+        self._health = health
+        self._price_of = price_of
+        self._counter_of = counter_of
+        self._now = now
+        self._secret = os.urandom(32)
+
+    async def whole(self, walk: Walk) -> Served:
+        """Return the first whole reply of the plan. Raises what the last candidate failed with, or BudgetExceeded."""
+        return await self._in_turn(walk, self._whole)
+
+    async def opened(self, walk: Walk) -> Opened:
+        """Return the first stream of the plan that has begun to speak. Raises as `whole` does."""
+        return await self._in_turn(walk, self._opened)
+
+    async def settle(self, walk: Walk, tried: Try, seen: Seen | None, outcome: str, *, sent: bool = True) -> None:
+        """Turn what `tried` holds into what its reply used, as the provider says or else as counted, and note the attempt."""
+        if tried.settled:
+            return
+        tried.settled = True
+        usage, source = self._used(walk, tried, seen) if sent else (Usage(), UsageSource.NONE)
+        cost = tried.price.cost(usage, service_tier=walk.service_tier) if tried.price is not None else 0
+        amounts = {Measure.MODEL_CALLS: 1 if sent else 0, Measure.TOKENS: usage.total, Measure.COST: cost}
+
+        def used(charge: Charge) -> int:
+            return amounts.get(charge.limit.measure, 0)
+
+        excess = self._leases.settle(tried.held, used)
+        if excess:
+            excess = await self._leases.settle_excess(excess)
+        beyond = sum(amount for charge, amount in excess if charge.limit.measure is Measure.COST) if excess else 0
+        if excess:
+            walk.note("over_reservation", budgets=[charge.budget for charge, _ in excess])
+        took = tried.elapsed_ms()
+        candidate = tried.candidate
+        if outcome == "served":
+            self._health.succeeded(
+                candidate.model, self._now(), first_byte_ms=tried.first_byte_ms or took, duration_ms=took
+            )
+        walk.attempts.append(
+            Attempt(candidate.provider, candidate.provider_model, outcome, took, usage, source, cost, beyond)
+        )
+
+    async def _in_turn(self, walk: Walk, attempt: Callable[[Walk, Candidate], Awaitable[T]]) -> T:
+        settings, candidates = walk.planned.settings, walk.planned.candidates
+        failure: InterlockError | None = None
+        if settings.hedge_ms is not None and len(candidates) > 1:
+            try:
+                return await self._hedged(walk, attempt, candidates[0], candidates[1], settings.hedge_ms)
+            except ModelFailed as error:
+                failure, candidates = error, candidates[2:]
+        for candidate in candidates:
+            for wait in (*delays(settings.retries, walk.call.id), None):
+                if not self._health.admit(candidate.model, self._now()):
+                    break
+                try:
+                    return await attempt(walk, candidate)
+                except Uncarriable as error:
+                    failure = error
+                    break
+                except ModelFailed as error:
+                    failure = error
+                    asked = None if error.retry_after_s is None else int(error.retry_after_s * 1000)
+                    length = pause(settings.retries, wait, asked) if wait is not None else None
+                    if length is None or not may_mend(settings.retries, error):
+                        break
+                await asyncio.sleep(length / 1000)
+            if isinstance(failure, ModelRefused):
+                break
+        raise failure or ModelUnavailable("No model of the route can be asked at the moment", do="Try again later")
+
+    async def _hedged(
+        self,
+        walk: Walk,
+        attempt: Callable[[Walk, Candidate], Awaitable[T]],
+        first: Candidate,
+        second: Candidate,
+        after_ms: int,
+    ) -> T:
+        """Ask `second` as well when `first` is silent for too long; who speaks first serves, the other is let go."""
+        tasks = {asyncio.ensure_future(attempt(walk, first))}
+        done, _ = await asyncio.wait(tasks, timeout=after_ms / 1000)
+        if not done or next(iter(done)).exception() is not None:
+            walk.note("hedged", model=second.model)
+            tasks.add(asyncio.ensure_future(attempt(walk, second)))
+        failure: BaseException | None = None
+        try:
+            while tasks:
+                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    failure = task.exception()
+                    if failure is None:
+                        return task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        raise failure or ModelUnavailable("No model answered")
+
+    async def _whole(self, walk: Walk, candidate: Candidate) -> Served:
+        tried = await self._begin(walk, candidate, stream=False)
+        try:
+            async with asyncio.timeout(candidate.timeouts.total_ms / 1000):
+                answer = await self._open(walk, tried, stream=False)
+                raw = await answer.read()
+            whole = tried.exchange.whole(raw)
+        except BaseException as error:  # noqa: BLE001 - it is raised on, after what it held is settled
+            raise await self._failed(walk, tried, error, None) from None
+        await answer.close()
+        return Served(tried, whole)
+
+    async def _opened(self, walk: Walk, candidate: Candidate) -> Opened:
+        tried = await self._begin(walk, candidate, stream=True)
+        passage = tried.exchange.passage()
+        first = b""
+        try:
+            async with asyncio.timeout(candidate.timeouts.first_byte_ms / 1000):
+                answer = await self._open(walk, tried, stream=True)
+                chunks = answer.chunks()
+                async for chunk in chunks:
+                    first += passage.feed(chunk)
+                    if first:
+                        break
+            if not first:
+                passage.check_end()
+        except BaseException as error:  # noqa: BLE001 - it is raised on, after what it held is settled
+            raise await self._failed(walk, tried, error, passage.seen()) from None
+        tried.first_byte_ms = tried.elapsed_ms()
+        return Opened(tried, passage, first, chunks)
+
+    async def _begin(self, walk: Walk, candidate: Candidate, *, stream: bool) -> Try:
+        """Hold the worst case and make the exchange. Raises BudgetExceeded, Unpriced, Uncarriable: nothing was sent."""
+        price = self._price_of(candidate, self._now())
+        tier = walk.service_tier
+        if walk.planned.settings.unpriced is OnUnpriced.REFUSE and (
+            price is None or not price.covers(service_tier=tier)
+        ):
+            raise Unpriced(
+                f"No price is known for {candidate.provider_model} at {candidate.provider}{tier and f' ({tier})'}",
+                why="what it costs could not be held against any budget",
+                do="Give it a price in the prices file of the router, or allow unpriced models there",
+            )
+        cap = walk.output_cap
+        held, chosen = await self._hold(walk, candidate, price, cap)
+        try:
+            exchange = self._exchange(walk, candidate, None if cap is not None else chosen, stream=stream)
+        except BaseException:
+            self._leases.settle(held, lambda _charge: 0)
+            raise
+        for sentence in exchange.lost:
+            walk.note("lost_in_translation", what=sentence)
+        return Try(candidate, exchange, held, price)
+
+    async def _hold(
+        self, walk: Walk, candidate: Candidate, price: PriceTag | None, cap: int | None
+    ) -> tuple[Held, int]:
+        wanted = cap if cap is not None else candidate.output_cap
+        if walk.ask.operation is Operation.EMBED:
+            wanted = 0
+        while True:
+            cost = price.worst(walk.input_tokens, wanted, service_tier=walk.service_tier) if price is not None else 0
+            demand = Demand(model_calls=1, tokens=walk.input_tokens + wanted, cost_nano_usd=cost)
+            try:
+                charges = walk.sheet.charges(demand) if walk.sheet is not None else ()
+                held = self._leases.try_hold(charges)
+                return held if held is not None else await self._leases.hold(charges), wanted
+            except BudgetExceeded:
+                # The caller set no cap, so a shorter reply than ours allows may still be of use.
+                if cap is not None or wanted <= _SMALLEST_CAP:
+                    raise
+                wanted = max(wanted // 4, _SMALLEST_CAP)
+
+    def _exchange(self, walk: Walk, candidate: Candidate, cap: int | None, *, stream: bool) -> Exchange:
+        spoken = self._providers[candidate.provider].speaks(walk.caller.dialect)
+        served = self._wire_of(candidate.provider, spoken)
+        return exchange_for(walk, candidate, served, cap, self._secret, stream=stream)
+
+    async def _open(self, walk: Walk, tried: Try, *, stream: bool) -> Answer:
+        """Send the request; return its answer once the head says that it is one. Raises ModelFailed."""
+        candidate, exchange = tried.candidate, tried.exchange
+        outbound = Outbound(
+            operation=walk.ask.operation,
+            model=candidate.provider_model,
+            body=exchange.outgoing(),
+            stream=stream,
+            connect_timeout_ms=candidate.timeouts.connect_ms,
+            idle_timeout_ms=candidate.timeouts.between_bytes_ms if stream else candidate.timeouts.total_ms,
+            headers=walk.ask.headers,
+        )
+        dialect = exchange.served.dialect
+        tried.answer = answer = await self._providers[candidate.provider].open(outbound, dialect)
+        if answer.status < 400:
+            return answer
+        raise _with_patience(_refusal(candidate, exchange, answer.status, await answer.read()), answer)
+
+    async def _failed(self, walk: Walk, tried: Try, error: BaseException, seen: Seen | None) -> BaseException:
+        """Settle a try that did not serve; return what to raise."""
+        if isinstance(error, TimeoutError):
+            error = ModelTimeout(
+                f"{tried.candidate.provider_model} did not answer in time", do="Try again, or allow it more time"
+            )
+        if tried.answer is not None:
+            await tried.answer.close()
+        self.tell_health(tried, error)
+        charged = isinstance(error, _CHARGED_WITHOUT_WORD) or not isinstance(error, Exception)
+        outcome = error.code if isinstance(error, InterlockError) else "abandoned"
+        await self.settle(walk, tried, seen or Seen(None, (), None), outcome, sent=charged)
+        return error
+
+    def tell_health(self, tried: Try, error: BaseException) -> None:
+        """Note that `tried` ended in `error`."""
+        model = tried.candidate.model
+        if isinstance(error, ModelFailed) and not isinstance(error, ModelRefused):
+            retry_after_ms = None if error.retry_after_s is None else int(error.retry_after_s * 1000)
+            self._health.failed(model, self._now(), retry_after_ms=retry_after_ms)
+        else:
+            self._health.abandoned(model)
+
+    def _used(self, walk: Walk, tried: Try, seen: Seen | None) -> tuple[Usage, UsageSource]:
+        if seen is not None and seen.usage is not None:
+            return seen.usage, UsageSource.PROVIDER
+        count = self._counter_of(tried.candidate.provider_model)
+        output = count(seen.text) if seen is not None and seen.text else 0
+        return Usage(input=request_tokens(walk.request(), count), output=output), UsageSource.COUNTED
+
+
+def _refusal(candidate: Candidate, exchange: Exchange, status: int, body: bytes) -> ModelFailed:
+    """Return what an answer with an error status means to the caller, who has no part in our credentials."""
+    if status in (401, 403):
+        return ModelUnavailable(
+            f"The provider {candidate.provider} does not accept Interlock's credential",
+            do="Whoever runs Interlock has to look at the provider's credential",
+        )
+    if status == 404:
+        return ModelUnavailable(
+            f"The provider {candidate.provider} does not have the model {candidate.provider_model}",
+            do="Whoever runs Interlock has to mend the router file",
+        )
+    return exchange.served.read_error(status, body)
+
+
+def _with_patience(failure: ModelFailed, answer: Answer) -> ModelFailed:
+    said = answer.headers.get("retry-after", "")
+    if said.isdigit() and len(said) < 6:
+        failure.retry_after_s = float(said)
+    return failure

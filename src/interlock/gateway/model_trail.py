@@ -1,0 +1,33 @@
+"""The audit event of a model call: which model, under which versions, at what cost; words only as commitments."""
+
+from interlock.domain.audit import AuditEvent, AuditKind
+from interlock.domain.ids import new_id
+from interlock.domain.models import ModelCallRecord
+from interlock.gateway.model_walk import Walk
+
+
+def model_called(record: ModelCallRecord, walk: Walk) -> AuditEvent:
+    """Return the event of a call that has ended, however it did."""
+    call, usage = record.call, record.usage
+    body = {
+        "agent": call.agent,
+        "asked": call.model,
+        "attempts": [[one.provider, one.model, one.outcome, one.cost_nano_usd] for one in record.attempts],
+        "cache": record.cache,
+        "cost_nano_usd": record.cost_nano_usd,
+        "failure": record.failure.code if record.failure is not None else None,
+        "input_tokens": usage.input,
+        "output_tokens": usage.output,
+        "proposals": [[one.id, one.tool, one.arguments_hash] for one in record.proposals],
+        "reply": walk.replied.hexdigest(),
+        "request": walk.asked,
+        "router": record.route.get("router"),
+        "run": call.run,
+        "status": record.status.value,
+        "step": call.step,
+        "versions": {"agent": walk.agent.version, "prices": record.prices},
+    }
+    subject = f"{call.tenant}/{call.run}/{call.id}" if call.run is not None else f"{call.tenant}/{call.id}"
+    return AuditEvent(
+        new_id("evt"), call.tenant, AuditKind.MODEL_CALLED, record.started_at, call.principal, subject, body
+    )

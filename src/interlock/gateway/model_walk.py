@@ -1,0 +1,134 @@
+"""One model call on its way: what was asked, what was planned, and what has happened so far."""
+
+import hashlib
+import hmac
+import os
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from interlock.budgets.sheet import Sheet
+from interlock.domain.agents import AgentPolicy
+from interlock.domain.calls import Failure
+from interlock.domain.canonical import Json, JsonObject, digest
+from interlock.domain.errors import InterlockError, MalformedJson, ModelUnavailable
+from interlock.domain.models import Attempt, ModelCall, ModelCallRecord, ModelCallStatus, ProposedCall
+from interlock.gateway.model_requests import ModelAsk
+from interlock.gateway.model_standing import Standing
+from interlock.models.dialogue import Request, ToolUse
+from interlock.models.routing import Plan
+from interlock.models.wire import Seen, Wire
+
+
+@dataclass(slots=True, eq=False)
+class Walk:
+    """The state of one call. Belongs to the task that serves it."""
+
+    ask: ModelAsk
+    call: ModelCall
+    agent: AgentPolicy
+    caller: Wire
+    """The caller's wire format."""
+    started_at: int
+    """Milliseconds since the epoch."""
+    standing: Standing | None = None
+    plan: Plan | None = None
+    sheet: Sheet | None = None
+    input_tokens: int = 0
+    """Estimate from above, for routing and reservations."""
+    output_cap: int | None = None
+    """As the caller set it."""
+    service_tier: str = ""
+    """Of the provider (`flex`, `priority`), as the caller asks for; it has its own price."""
+    attempts: list[Attempt] = field(default_factory=list)
+    events: list[JsonObject] = field(default_factory=list)
+    proposals: tuple[ProposedCall, ...] = ()
+    first_byte_ms: int | None = None
+    cache: str = ""
+    cache_key: str = ""
+    stop: str = ""
+    salt: bytes = field(default_factory=lambda: os.urandom(32))
+    began: float = field(default_factory=time.perf_counter)
+    asked: str = ""
+    """Commitment to the request."""
+    has_images: bool = False
+    replied: Any = None
+    _request: Request | None = None
+
+    def __post_init__(self) -> None:
+        self.replied = hmac.new(self.salt, b"reply\x00", hashlib.sha256)
+
+    @property
+    def planned(self) -> Plan:
+        """The plan. Raises ModelUnavailable while there is none."""
+        if self.plan is None:
+            raise ModelUnavailable("No model of the route can be asked at the moment", do="Try again later")
+        return self.plan
+
+    def request(self) -> Request:
+        """Return the request in neutral words. Raises BadInput."""
+        if self._request is None:
+            self._request = self.caller.read_request(self.ask.body)
+        return self._request
+
+    def rewrite(self, request: Request) -> None:
+        """Put another request in the place of the caller's."""
+        self._request = request
+        written = self.caller.write_request(request)
+        self.ask = replace(self.ask, body=written.body)
+
+    def seal_request(self) -> None:
+        """Commit to the request as it came."""
+        body = orjson.dumps(self.ask.body)
+        self.has_images = b'"image' in body or b'"input_image' in body
+        sealed = hmac.new(self.salt, b"request\x00", hashlib.sha256)
+        sealed.update(body)
+        self.asked = sealed.hexdigest()
+
+    def note(self, kind: str, **facts: Json) -> None:
+        """Remember something that was done to the request or the reply."""
+        self.events.append({"kind": kind, **facts})
+
+    def elapsed_ms(self) -> int:
+        """Return how long the call has taken so far."""
+        return int((time.perf_counter() - self.began) * 1000)
+
+    def saw(self, seen: Seen) -> None:
+        """Take in what the reply said."""
+        self.stop = seen.stop.value if seen.stop is not None else ""
+        if seen.proposals:
+            self.proposals = tuple(proposed(tool) for tool in seen.proposals)
+
+    def record(self, status: ModelCallStatus, error: InterlockError | None = None, *, prices: str) -> ModelCallRecord:
+        """Return the record of the call as it stands."""
+        plan = self.plan
+        failure = Failure(error.code, error.what, error.why, error.do) if error is not None else None
+        return ModelCallRecord(
+            call=self.call,
+            status=status,
+            started_at=self.started_at,
+            duration_ms=self.elapsed_ms(),
+            first_byte_ms=self.first_byte_ms,
+            attempts=tuple(self.attempts),
+            tier=plan.tier if plan is not None else "",
+            stop=self.stop,
+            cache=self.cache,
+            prices=prices,
+            route=plan.explanation if plan is not None else {},
+            events=tuple(self.events),
+            proposals=self.proposals,
+            failure=failure,
+            salt=self.salt,
+        )
+
+
+def proposed(tool: ToolUse) -> ProposedCall:
+    """Return what is kept of a proposed call: its arguments only as a hash."""
+    try:
+        arguments = orjson.loads(tool.arguments or "{}")
+        sealed = digest(arguments) if isinstance(arguments, dict) else ""
+    except (orjson.JSONDecodeError, MalformedJson):
+        sealed = ""
+    return ProposedCall(tool.id, tool.name, sealed)

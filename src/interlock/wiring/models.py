@@ -1,0 +1,95 @@
+"""The model road of a deployment, built: providers, prices, route, leases, recorder, gate."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from interlock.adapters.providers.http import ProviderHttp
+from interlock.config import Deployment, RouterFile
+from interlock.domain.errors import ConfigurationError, InterlockError
+from interlock.gateway.leases import LeaseBook
+from interlock.gateway.model_admission import ModelAdmitter
+from interlock.gateway.model_attempts import Attempts, PriceTag
+from interlock.gateway.model_cache import ReplyCache
+from interlock.gateway.model_call import ModelGate
+from interlock.gateway.model_standing import Standings
+from interlock.gateway.ports import Clock, Secrets
+from interlock.gateway.recorder import Recorder
+from interlock.gateway.release import Release
+from interlock.gateway.store import Store
+from interlock.models.counting import Count
+from interlock.models.ports import Provider
+from interlock.models.prices.book import PriceBook, load
+from interlock.models.routing import Candidate, Health, Router
+from interlock.models.tokens.counting import counter
+from interlock.wiring.providers import all_wires, provider_of, wires_of
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoad:
+    """What the deployment's models are asked through."""
+
+    gate: ModelGate
+    leases: LeaseBook
+    recorder: Recorder
+    providers: dict[str, Provider]
+    prices: PriceBook
+    router: Router | None
+    closers: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
+
+    async def close(self) -> None:
+        """Write down what is not yet written, give back what is held, let go of connections."""
+        for close in (self.recorder.close, self.leases.close, *self.closers):
+            try:
+                await close()
+            except InterlockError as error:
+                _LOG.warning("%s", error)
+
+
+def build_models(
+    deployment: Deployment,
+    store: Store,
+    secrets: Secrets,
+    release: Callable[[], Release],
+    clock: Clock,
+    owner: str,
+) -> ModelRoad:
+    """Return the model road. Raises ConfigurationError for prices or providers that cannot be used."""
+    file = deployment.router
+    declared = file.providers if file is not None else ()
+    router = Router(file.routes) if file is not None else None
+    wires, http, count = all_wires(), ProviderHttp(), counter()
+
+    def counter_of(model: str) -> Count:
+        return lambda text: count.count(text, model)
+
+    prices = _prices(file)
+    providers = {one.name: provider_of(one, http, secrets, wires, counter_of(one.name)) for one in declared}
+    leases = LeaseBook(store, owner, clock)
+    recorder = Recorder(store, leases, owner)
+    health = Health(router.settings.breaker) if router is not None else Health()
+
+    def price_of(candidate: Candidate, now: int) -> PriceTag | None:
+        return prices.find(candidate.prices, candidate.provider_model, now)
+
+    attempts = Attempts(
+        providers, wires_of(declared, wires), leases, health, price_of, counter_of, clock.now
+    )
+    admitter = ModelAdmitter(
+        release, router, wires, health, price_of, counter_of, Standings(store), clock
+    )
+    gate = ModelGate(admitter, attempts, ReplyCache(store), recorder, prices.version)
+    closers = (*(one.close for one in providers.values()), http.close)
+    return ModelRoad(gate, leases, recorder, providers, prices, router, closers)
+
+
+def _prices(file: RouterFile | None) -> PriceBook:
+    book = load()
+    if file is None or not file.prices:
+        return book
+    book, problems = book.with_overrides(file.prices, str(file.prices_path or "prices"))
+    if problems:
+        raise ConfigurationError("The prices file has problems", problems=problems)
+    return book
