@@ -66,13 +66,19 @@ class Site:
         """Return the address of `path`, whose special characters are escaped already, below the base."""
         return URL(f"{self.base}{path}", encoded=True)
 
-    async def post(self, url: URL, outbound: Outbound) -> HttpAnswer:
-        """Send the request; raises as `ProviderHttp.post` does, and ModelUnavailable without a credential."""
+    async def post(self, url: URL, outbound: Outbound, proof: Mapping[str, str] | None = None) -> HttpAnswer:
+        """Send the request, with the headers `proof` that hold for it alone.
+
+        Raises as `ProviderHttp.post` does, and ModelUnavailable without a credential.
+        """
         headers = self._sealed
         if self._credential is not None and (not self._credential.fresh or not self._sealed_with):
             headers = await self._seal_anew(self._credential)
         if outbound.headers:
             headers = self._with_callers(headers, outbound.headers)
+        if proof is not None:
+            headers = headers.copy()
+            headers.update(proof)
         answer = await self._http.post(
             self.provider,
             url,
@@ -107,10 +113,22 @@ class Site:
             raise BadModelReply(f"The list of models of the provider '{self.provider}' is not a JSON object")
         return parsed
 
-    async def names(self, path: str, *, rows: str, name: str, page: str = "", next_page: str = "") -> tuple[str, ...]:
-        """Return field `name` of every row of a list, following its pages. Raises ModelFailed."""
+    async def names(
+        self,
+        path: str,
+        *,
+        rows: str,
+        name: str,
+        query: Mapping[str, str] | None = None,
+        page: str = "",
+        next_page: str = "",
+    ) -> tuple[str, ...]:
+        """Return field `name` of every row of a list, following its pages: what an answer holds under `next_page` is
+        asked for as `page`. Raises ModelFailed.
+        """
         found: list[str] = []
-        url = self.url(path)
+        first = self.url(path).with_query(query)
+        url = first
         for _ in range(_PAGES):
             listing = await self.get(url)
             listed = listing.get(rows)
@@ -120,7 +138,7 @@ class Site:
             following = listing.get(next_page) if next_page and listing.get("has_more", True) else None
             if not isinstance(following, str) or not following:
                 break
-            url = self.url(path).extend_query({page: following})
+            url = first.update_query({page: following})
         return tuple(found)
 
     async def _seal_anew(self, credential: Credential) -> CIMultiDict[str]:
