@@ -35,11 +35,15 @@ def provider_id(name: str) -> str:
 
 
 def same(model: str) -> Iterator[str]:
-    """Yield spellings of the same name: as it is, without the path before it, with the date written out."""
+    """Yield spellings of the same name: as it is, without the path before it or the owner behind it, with the date
+    written out.
+    """
     yield model
     plain = model.rsplit("/", 1)[-1]
     if plain != model and (model.startswith(("arn:", "models/", "publishers/", "projects/"))):
         yield plain
+    if model.startswith("ft:") and model.count(":") > 1:
+        yield ":".join(model.split(":", 2)[:2])
     dashed = _COMPACT_DATE.sub(r"-\1-\2-\3", plain)
     if dashed != plain:
         yield dashed

@@ -41,6 +41,7 @@ def found(provider: str, model: str, moment: int = NOW) -> Price:
         ("gemini", "models/gemini-2.5-pro", "gemini-2.5-pro", Matched.RULE),
         ("vertex", "publishers/google/models/gemini-2.5-pro", "gemini-2.5-pro", Matched.RULE),
         ("azure", "gpt-5.6-luna", "gpt-5.6-luna", Matched.EXACT),
+        ("openai", "ft:gpt-4.1-2025-04-14:my-org::AbC1", "ft:gpt-4.1-2025-04-14", Matched.EXACT),
         ("xai", "grok-4-0709", "grok-4-0709", Matched.EXACT),
     ],
 )

@@ -158,3 +158,16 @@ def test_a_free_model_costs_nothing_and_is_marked_as_free() -> None:
 
     assert (free.free, free.cost(Usage(10**6, 10**6)), free.worst(10**6, 10**6)) == (True, 0, 0)
     assert free.matched is Matched.EXACT
+
+
+def test_the_worst_case_is_rounded_up() -> None:
+    crumbs = replace(price("openai", "gpt-4o"), standard=ladder({"input": 1, "output": 1}), services={})
+
+    assert (crumbs.worst(1, 0), crumbs.worst(999, 2), crumbs.worst(500, 500)) == (1, 2, 1)
+
+
+def test_the_worst_case_knows_the_step_that_the_prompt_may_reach() -> None:
+    gemini = price("google", "gemini-2.5-pro")
+
+    assert gemini.worst(200_001, 0) >= gemini.cost(Usage(input=200_001))
+    assert gemini.worst(200_000, 0, hour_cache=False, media=False) == gemini.cost(Usage(input=200_000))

@@ -47,6 +47,8 @@ def test_an_override_holds_from_its_first_day_until_before_its_last() -> None:
     last = int(datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC).timestamp()) * 1000
 
     assert cost(book, "openai", "gpt-4.1", last) == 7_500_000_000
+    assert cost(book, "openai", "gpt-4.1", last + 999) == 7_500_000_000
+    assert cost(book, "openai", "gpt-4.1", last + 1000) == 10_000_000_000
     assert cost(book, "openai", "gpt-4.1") == 10_000_000_000
 
 
