@@ -67,5 +67,8 @@ class GeminiProvider(Provider):
 
     def _url(self, model: str, *, stream: bool) -> URL:
         # `tunedModels/x` and such say their own collection.
-        path = quote(model if "/" in model else f"models/{model}", safe="/")
+        path = model if "/" in model else f"models/{model}"
+        if not {"", ".", ".."}.isdisjoint(path.split("/")):
+            raise ModelRefused(f"The provider '{self._name}' is not asked", why=f"'{model}' is not the name of a model")
+        path = quote(path, safe="/")
         return self._site.url(f"/{path}:streamGenerateContent?alt=sse" if stream else f"/{path}:generateContent")
