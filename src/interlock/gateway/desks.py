@@ -7,6 +7,8 @@ from interlock.gateway.access_desk import AccessDesk
 from interlock.gateway.approval_desk import ApprovalDesk
 from interlock.gateway.brake_desk import BrakeDesk
 from interlock.gateway.contract_desk import ContractDesk
+from interlock.gateway.model_call import ModelGate
+from interlock.gateway.model_desk import ModelDesk
 from interlock.gateway.publisher import Publisher
 from interlock.gateway.record_desk import RecordDesk
 from interlock.gateway.run_desk import RunDesk
@@ -20,6 +22,8 @@ class Desks:
     tenant: TenantId
     """Whom the deployment belongs to; keys carry it too."""
     gate: ToolGate
+    models: ModelGate
+    model_calls: ModelDesk
     runs: RunDesk
     approvals: ApprovalDesk
     brakes: BrakeDesk

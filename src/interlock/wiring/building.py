@@ -1,4 +1,4 @@
-"""Build every object once from configuration: the only module that knows which adapter stands behind a port."""
+"""A deployment, built: every object once, from configuration."""
 
 import asyncio
 import contextlib
@@ -49,6 +49,7 @@ from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
 from interlock.gateway.evidence import EvidenceCache
 from interlock.gateway.execution import Executor
+from interlock.gateway.model_desk import ModelDesk
 from interlock.gateway.ports import Clock, Notifier, Secrets, ToolInvoker
 from interlock.gateway.publisher import Declaration, OfferSource, Publisher
 from interlock.gateway.record_desk import RecordDesk
@@ -61,6 +62,7 @@ from interlock.tools.offers import Offer
 from interlock.tools.pins import PinPolicy
 from interlock.tools.proposals import ProposalSchema
 from interlock.tools.schemas import CompiledSchemas
+from interlock.wiring.models import ModelRoad, build_models
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
@@ -76,6 +78,7 @@ class Interlock:
 
     deployment: Deployment
     desks: Desks
+    models: ModelRoad
     owner: str
     """This process, as the journal knows it."""
     watch: Watch
@@ -138,16 +141,13 @@ async def open_interlock(
             upstream = await _connect(connection, deployment, secrets, watch.nudge)
             stack.push_async_callback(upstream.close)
             upstreams.append(upstream)
-        built = _build(
-            deployment,
-            store,
-            secrets,
-            tuple(upstreams),
-            watch,
-            notifier or LineNotifier(),
-            clock or SystemClock(),
-            alive_ms,
-        )
+        time = clock or SystemClock()
+        owner = new_id("gw")
+        publisher = _publisher(deployment, store, tuple(upstreams), time)
+        road = build_models(deployment, store, secrets, publisher.current, time, owner)
+        stack.push_async_callback(road.close)
+        parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time)
+        built = _build(parts, publisher, road, owner, alive_ms)
         if discover:
             await built.desks.publisher.refresh()
         yield built
@@ -161,18 +161,21 @@ class _Upstream:
     close: Callable[[], Awaitable[None]]
 
 
-def _build(
-    deployment: Deployment,
-    store: Store,
-    secrets: Secrets,
-    upstreams: tuple[_Upstream, ...],
-    watch: Watch,
-    notifier: Notifier,
-    clock: Clock,
-    alive_ms: int,
-) -> Interlock:
-    owner, breakers = new_id("gw"), Breakers()
-    publisher = Publisher(
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What everything is built of."""
+
+    deployment: Deployment
+    store: Store
+    secrets: Secrets
+    upstreams: tuple[_Upstream, ...]
+    watch: Watch
+    notifier: Notifier
+    clock: Clock
+
+
+def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream, ...], clock: Clock) -> Publisher:
+    return Publisher(
         store,
         tuple(one.source for one in upstreams),
         _declared(deployment),
@@ -180,12 +183,20 @@ def _build(
         lambda contracts: _engines(deployment, contracts),
         clock,
     )
-    executor = Executor({one.source.name: one.invoker for one in upstreams}, secrets, clock, breakers)
+
+
+def _build(parts: _Parts, publisher: Publisher, road: ModelRoad, owner: str, alive_ms: int) -> Interlock:
+    store, clock, notifier = parts.store, parts.clock, parts.notifier
+    breakers = Breakers()
+    invokers = {one.source.name: one.invoker for one in parts.upstreams}
+    executor = Executor(invokers, parts.secrets, clock, breakers)
     admitter = Admitter(owner, EvidenceCache(), breakers, alive_ms)
     gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier)
     desks = Desks(
-        tenant=deployment.tenant,
+        tenant=parts.deployment.tenant,
         gate=gate,
+        models=road.gate,
+        model_calls=ModelDesk(store),
         runs=RunDesk(store, publisher.current, clock, alive_ms),
         approvals=ApprovalDesk(store, clock, notifier),
         brakes=BrakeDesk(store, clock),
@@ -194,8 +205,8 @@ def _build(
         records=RecordDesk(store, clock),
         publisher=publisher,
     )
-    announcers = tuple(one.announcer for one in upstreams if one.announcer is not None)
-    return Interlock(deployment, desks, owner, watch, announcers, alive_ms)
+    announcers = tuple(one.announcer for one in parts.upstreams if one.announcer is not None)
+    return Interlock(parts.deployment, desks, road, owner, parts.watch, announcers, alive_ms)
 
 
 async def _connect(

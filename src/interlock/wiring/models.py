@@ -19,7 +19,7 @@ from interlock.gateway.release import Release
 from interlock.gateway.store import Store
 from interlock.models.counting import Count
 from interlock.models.ports import Provider
-from interlock.models.prices.book import PriceBook, load
+from interlock.models.prices.book import Origin, PriceBook, load
 from interlock.models.routing import Candidate, Health, Router
 from interlock.models.tokens.counting import counter
 from interlock.wiring.providers import all_wires, provider_of, wires_of
@@ -74,20 +74,18 @@ def build_models(
     def price_of(candidate: Candidate, now: int) -> PriceTag | None:
         return prices.find(candidate.prices, candidate.provider_model, now)
 
-    attempts = Attempts(
-        providers, wires_of(declared, wires), leases, health, price_of, counter_of, clock.now
-    )
-    admitter = ModelAdmitter(
-        release, router, wires, health, price_of, counter_of, Standings(store), clock
-    )
+    attempts = Attempts(providers, wires_of(declared, wires), leases, health, price_of, counter_of, clock.now)
+    admitter = ModelAdmitter(release, router, wires, health, price_of, counter_of, Standings(store), clock)
     gate = ModelGate(admitter, attempts, ReplyCache(store), recorder, prices.version)
     closers = (*(one.close for one in providers.values()), http.close)
     return ModelRoad(gate, leases, recorder, providers, prices, router, closers)
 
 
 def _prices(file: RouterFile | None) -> PriceBook:
+    if file is None:
+        return PriceBook(Origin((), ""), {})
     book = load()
-    if file is None or not file.prices:
+    if not file.prices:
         return book
     book, problems = book.with_overrides(file.prices, str(file.prices_path or "prices"))
     if problems:

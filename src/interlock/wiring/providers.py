@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Mapping
 
+from interlock.adapters.providers.anthropic import ANTHROPIC_BASE, AnthropicProvider
+from interlock.adapters.providers.bedrock import AwsCredential, BedrockProvider
 from interlock.adapters.providers.credentials import Credential
+from interlock.adapters.providers.gemini import GEMINI_BASE, GeminiProvider
 from interlock.adapters.providers.http import ProviderHttp
-from interlock.adapters.providers.openai import OpenAiCompatible, OpenAiProvider
+from interlock.adapters.providers.openai import OPENAI_BASE, OpenAiCompatible, OpenAiProvider
 from interlock.adapters.providers.scripted import ScriptedProvider
 from interlock.config import ProviderFile, ProviderKind
 from interlock.domain.errors import ConfigurationError
@@ -51,36 +54,42 @@ def provider_of(
     declared: ProviderFile, http: ProviderHttp, secrets: Secrets, wires: Mapping[Dialect, Wire], count: Count
 ) -> Provider:
     """Return one provider; nothing is sent yet. Raises ConfigurationError."""
+    name, base, ca_file = declared.name, declared.base_url, declared.ca_file
+    key = _secret(declared, declared.credential, secrets)
     match declared.kind:
         case ProviderKind.OPENAI:
             return OpenAiProvider(
-                declared.name,
-                http,
-                credential=_needed(declared, secrets),
-                **({"base_url": declared.base_url} if declared.base_url else {}),
-                ca_file=declared.ca_file,
+                name, http, credential=_needed(name, key), base_url=base or OPENAI_BASE, ca_file=ca_file
             )
         case ProviderKind.OPENAI_COMPATIBLE:
-            return OpenAiCompatible(
-                declared.name,
-                declared.base_url,
-                http,
-                credential=_credential(declared, secrets),
-                responses=Dialect.OPENAI_RESPONSES in declared.dialects,
-                ca_file=declared.ca_file,
-            )
+            responses = Dialect.OPENAI_RESPONSES in declared.dialects
+            return OpenAiCompatible(name, base, http, credential=key, responses=responses, ca_file=ca_file)
+        case ProviderKind.ANTHROPIC:
+            return AnthropicProvider(name, http, credential=key, base_url=base or ANTHROPIC_BASE, ca_file=ca_file)
+        case ProviderKind.GEMINI:
+            return GeminiProvider(name, http, credential=key, base_url=base or GEMINI_BASE, ca_file=ca_file)
+        case ProviderKind.BEDROCK:
+            credential = key or _aws(declared, secrets)
+            return BedrockProvider(name, http, declared.region, credential, base_url=base, ca_file=ca_file)
         case ProviderKind.SCRIPTED:
-            return ScriptedProvider(declared.name, declared.script, wires, count)
+            return ScriptedProvider(name, declared.script, wires, count)
         case _:
-            raise ConfigurationError(f"The provider '{declared.name}' is of a kind that cannot be built")
+            raise ConfigurationError(f"The provider '{name}' is of a kind that cannot be built")
 
 
-def _credential(declared: ProviderFile, secrets: Secrets) -> Credential | None:
-    return Credential(secrets, declared.credential, declared.name) if declared.credential else None
+def _secret(declared: ProviderFile, reference: str | None, secrets: Secrets) -> Credential | None:
+    return Credential(secrets, reference, declared.name) if reference else None
 
 
-def _needed(declared: ProviderFile, secrets: Secrets) -> Credential:
-    found = _credential(declared, secrets)
+def _aws(declared: ProviderFile, secrets: Secrets) -> AwsCredential:
+    return AwsCredential(
+        _needed(declared.name, _secret(declared, declared.access_key, secrets)),
+        _needed(declared.name, _secret(declared, declared.secret_key, secrets)),
+        _secret(declared, declared.session_token, secrets),
+    )
+
+
+def _needed(name: str, found: Credential | None) -> Credential:
     if found is None:
-        raise ConfigurationError(f"The provider '{declared.name}' has no credential", do="Set `credential`")
+        raise ConfigurationError(f"The provider '{name}' has no credential", do="Set `credential` in the router file")
     return found
