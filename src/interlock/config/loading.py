@@ -14,7 +14,7 @@ from interlock.config.deployment import ApprovalClock, Deployment, Pins, Server,
 from interlock.config.deployment_shape import DEFAULT_CLOCK, DEFAULT_SAMPLING, DEPLOYMENT_FILE
 from interlock.config.limits import limits
 from interlock.config.nodes import MAX_CHARACTERS, Node, Series, Table, parse, plain
-from interlock.config.problems import Findings, refusal
+from interlock.config.problems import Findings, echo, refusal
 from interlock.config.records import Record, Section
 from interlock.config.router_shape import ROUTER_FILE
 from interlock.config.router_values import RouterFile
@@ -174,7 +174,16 @@ class _Loader:
             return None
         made = _router(path, agents, self.found)
         self.files.extend(made.files if made else (path,))
+        self.tiers(made)
         return made
+
+    def tiers(self, router: RouterFile | None) -> None:
+        """Note every tier of an agent's file that the router file does not declare."""
+        known = (*router.routes.tiers, *router.routes.models) if router else ()
+        for name, spot in self.found.tiers if router else ():
+            if name not in known:
+                near = self.found.near(name, known)
+                self.found.add(spot, f"The router file has no tier {echo(name)}", "a tier or model of that file", near)
 
     def paths(self, section: Section, key: str) -> tuple[Path, ...]:
         """Return the files that the patterns under `key` name, each once, in order of name."""

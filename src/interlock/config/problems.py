@@ -42,6 +42,8 @@ class Findings:
     problems: list[Problem] = field(default_factory=list)
     mentions: list[tuple[ToolName, Spot]] = field(default_factory=list)
     """Every tool that a control names, and where: resolved once there is a catalogue."""
+    tiers: list[tuple[str, Spot]] = field(default_factory=list)
+    """Every model tier that an agent's file names, and where: resolved once there is a router file."""
 
     def add(self, spot: Spot, what: str, expected: str = "", nearest: str = "") -> None:
         """Note one problem, unless there are MOST_PROBLEMS already."""

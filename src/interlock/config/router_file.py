@@ -31,9 +31,9 @@ def build(
     made = tuple(providers(file.get("providers", ()), path.parent, read, found))
     by_name = {provider.name: provider for provider, _ in made}
     names = Names(
-        providers=_keys(file.get("providers", ())),
-        models=_keys(file.get("models", ())),
-        tiers=_keys(file.get("tiers", ())),
+        providers=_keys(declared, "providers"),
+        models=_keys(declared, "models"),
+        tiers=_keys(declared, "tiers"),
         agents=agents,
     )
     _refuse_ambiguous(file, names, found)
@@ -55,8 +55,10 @@ def build(
     return RouterFile(tuple(by_name.values()), routes, prices, prices_path, files)
 
 
-def _keys(entries: tuple[Entry, ...]) -> tuple[str, ...]:
-    return tuple(entry.key for entry in entries)
+def _keys(declared: JsonObject, kind: str) -> tuple[str, ...]:
+    """Return the names as written: what is wrong with a model does not make its name unknown elsewhere."""
+    said = declared.get(kind)
+    return tuple(said) if isinstance(said, dict) else ()
 
 
 def _refuse_ambiguous(file: Section, names: Names, found: Findings) -> None:

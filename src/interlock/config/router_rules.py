@@ -20,14 +20,16 @@ def rules(sections: tuple[Section, ...], names: Names, found: Findings) -> tuple
             found.add(section.at("id"), f"There is another rule '{id}'", "an id of its own for each rule")
         ids.add(id)
         use = _use(section, names, found)
-        if use is not None:
-            said = section.get("when") or Section(section.spot, {}, {})
-            made.append(RouteRule(id, _when(said, names, found), use, section.spot.source))
+        when = When() if "when" not in section.spots else _when(section.get("when"), names, found)
+        if use is not None and when is not None:
+            made.append(RouteRule(id, when, use, section.spot.source))
     _refuse_unreachable(made, sections, found)
     return tuple(made)
 
 
-def _when(said: Section, names: Names, found: Findings) -> When:
+def _when(said: Section | None, names: Names, found: Findings) -> When | None:
+    if said is None:
+        return None
     agents = tuple(one.text for one in said.get("agent", ()) if names.agent(one, found))
     low, high = said.get("min_input_tokens"), said.get("max_input_tokens")
     if low is not None and high is not None and low > high:

@@ -116,6 +116,22 @@ class ToolRef(Shape):
 
 
 @dataclass(frozen=True, slots=True)
+class TierRef(Shape):
+    """The name of a model tier. Every use is kept, so that names are resolved as soon as there is a router file."""
+
+    words: str = "the name of a tier"
+
+    def read(self, node: Node, spot: Spot, found: Findings) -> Read:
+        if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.text:
+            return self.refuse(node, spot, found)
+        found.tiers.append((node.text, spot))
+        return node.text
+
+    def schema(self) -> Json:
+        return {"type": "string"}
+
+
+@dataclass(frozen=True, slots=True)
 class Whole(Shape):
     """A whole number within bounds."""
 

@@ -12,11 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock.cli.init import starter
-from interlock.config import load_agent, load_deployment, load_overlays
+from interlock.config import load_agent, load_deployment, load_overlays, load_router
 from interlock.config.nodes import Node, Scalar, Series, Table, parse, plain
 from interlock.config.published import schemas
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.problems import Problem
+from tests.unit.config.test_router_file import EXAMPLE as ROUTER
+from tests.unit.config.test_router_file import FILES
 
 EXAMPLES = Path(__file__).parent / "examples"
 STARTER = starter()
@@ -77,6 +79,7 @@ FREE_NAMES = {
     "arguments",
 }
 FREE_NAMES |= {"approval_required_tools", "slack.send_message"}
+FREE_NAMES |= {"providers", "models", "tiers", "shares", "weights", "labels", "choices", "steps", "allow"}
 ANYTHING = st.one_of(
     st.sampled_from([*string.printable, "\x00", "\ufeff", "é", "- ", ": ", "&a ", "*a", "!!str ", "{", "[", "\n  "]),
     st.text(max_size=5),
@@ -174,6 +177,29 @@ def test_any_change_to_a_deployment_is_read_or_refused_with_its_place(
     read_or_refused(
         load_deployment, tmp_path / "interlock.yaml", mutated(STARTER["interlock.yaml"], changes), "interlock.json"
     )
+
+
+@several
+@given(changes=cuts)
+def test_any_change_to_a_router_file_is_read_or_refused_with_its_place(
+    tmp_path: Path, changes: list[tuple[int, int, str]]
+) -> None:
+    write_beside(tmp_path)
+    read_or_refused(load_router, tmp_path / "router.yaml", mutated(ROUTER, changes), "router.json")
+
+
+@several
+@given(case=misspelt((ROUTER,)))
+def test_a_misspelt_key_of_a_router_file_is_refused(tmp_path: Path, case: tuple[str, str]) -> None:
+    write_beside(tmp_path)
+    (tmp_path / "router.yaml").write_text(case[0])
+    with pytest.raises(ConfigurationError, match=r"is not known here|is missing|stands here twice|exactly one"):
+        load_router(tmp_path / "router.yaml")
+
+
+def write_beside(folder: Path) -> None:
+    for name in ("rehearsal.yaml", "prices.yaml"):
+        (folder / name).write_text(FILES[f"config/{name}"])
 
 
 @several

@@ -224,8 +224,10 @@ def _used(rule: RouteRule, ask: RouteAsk, now_ms: int, answer: str | None, *, st
         case Classifier() as classifier:
             if answer is None:
                 return _Target(classifier.on_failure, how, rule=rule)
-            how["classifier"] = {"model": classifier.model, "answer": answer[:100]}
-            return _Target(classified(classifier, answer), how)
+            # What it said may repeat the user's words, so only what was understood is recorded.
+            chosen = classified(classifier, answer)
+            how["classifier"] = {"model": classifier.model, "chose": chosen}
+            return _Target(chosen, how)
         case name:
             return _Target(name, how, static)
 
