@@ -28,10 +28,10 @@ def read_request(body: JsonObject) -> Request:
     chosen = choice["type"].text() if choice.given else ""
     if choice.given and chosen not in _CHOICES:
         raise choice["type"].error("one of auto, any, tool, none")
-    serial = choice["disable_parallel_tool_use"].flag() if choice.given else None
+    serial = choice["disable_parallel_tool_use"].flag()
     tools, extras = _read_tools(top)
     budget, output, effort = _read_thinking(top, extras), _read_output(top), _read_effort(top)
-    user = top["metadata"]["user_id"].text("") if top["metadata"].given else ""
+    user = top["metadata"]["user_id"].text("")
     for name, known in _READ_IN_PART.items():
         if top[name].given and (rest := {key: item for key, item in top[name].object().items() if key not in known}):
             extras[name] = rest
@@ -107,7 +107,7 @@ def _read_thinking(top: Field, extras: dict[str, Json]) -> int | None:
 
 def _read_output(top: Field) -> OutputSchema | None:
     """Return the shape of the reply, from its field of today or of the beta before."""
-    shape = top["output_config"]["format"] if top["output_config"].given else top["output_format"]
+    shape = top["output_config"]["format"]
     if not shape.given:
         shape = top["output_format"]
     if not shape.given:
@@ -118,7 +118,7 @@ def _read_output(top: Field) -> OutputSchema | None:
 
 
 def _read_effort(top: Field) -> str:
-    return top["output_config"]["effort"].text("") if top["output_config"].given else ""
+    return top["output_config"]["effort"].text("")
 
 
 def write_request(request: Request) -> Written:

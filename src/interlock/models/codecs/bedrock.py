@@ -30,13 +30,14 @@ class Bedrock(Wire):
         if not messages:
             raise top["messages"].error("a list with at least one message")
         for message in messages:
+            message.object()
             for block in message["content"].items():
                 block.object()
         self.cap_of(body)
 
     def cap_of(self, body: JsonObject) -> int | None:
         inference = Field(body)["inferenceConfig"]
-        return inference["maxTokens"].integer(least=1) if inference.given else None
+        return inference["maxTokens"].integer(least=1)
 
     def with_cap(self, body: dict[str, Json], cap: int) -> None:
         inference = body.get("inferenceConfig")

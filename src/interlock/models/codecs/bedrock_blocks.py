@@ -92,7 +92,7 @@ def _read_document(block: Field) -> Part:
     if word not in _DOCUMENTS:
         raise document["format"].error(f"one of {', '.join(_DOCUMENTS)}")
     name = document["name"].text()
-    cited = bool(document["citations"]["enabled"].flag()) if document["citations"].given else False
+    cited = bool(document["citations"]["enabled"].flag())
     if document["context"].given or not (source["bytes"].given or source["text"].given):
         return Opaque(VENDOR, block.value)
     if source["text"].given:

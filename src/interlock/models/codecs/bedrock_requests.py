@@ -30,9 +30,9 @@ _MORE = "additionalModelRequestFields"
 def read_request(body: JsonObject) -> Request:
     """Return the request; the model is in the address here, so it may be missing. Raises BadInput, naming the field."""
     top = Field(body)
-    inference = top["inferenceConfig"] if top["inferenceConfig"].given else Field({}, "inferenceConfig")
+    inference = top["inferenceConfig"]
     extras = {key: value for key, value in body.items() if key not in _NEUTRAL and value is not None}
-    extras |= {_IN_INFERENCE + key: value for key, value in inference.object().items() if key not in _INFERENCE}
+    extras |= {_IN_INFERENCE + key: value for key, value in inference.members().items() if key not in _INFERENCE}
     tools = _read_tools(top, extras)
     choice, chosen = _read_choice(top)
     top_k, budget = _read_more(top, extras)
@@ -48,8 +48,8 @@ def read_request(body: JsonObject) -> Request:
         top_p=inference["topP"].number(),
         top_k=top_k,
         stop=inference["stopSequences"].texts(),
-        output=_read_output(output["textFormat"]) if output.given else None,
-        effort=output["effort"].text("") if output.given else "",
+        output=_read_output(output["textFormat"]),
+        effort=output["effort"].text(""),
         thinking_budget=budget,
         extras=extras,
         vendor=VENDOR if extras else "",
@@ -70,7 +70,7 @@ def _read_tools(top: Field, extras: dict[str, Json]) -> tuple[ToolSpec, ...]:
     found: list[ToolSpec] = []
     provided: list[Json] = []
     config = top["toolConfig"]
-    for tool in config["tools"].items() if config.given else ():
+    for tool in config["tools"].items():
         cache, spec = read_cache(tool), tool["toolSpec"]
         if spec.given:
             schema = spec["inputSchema"]["json"].object()
@@ -85,7 +85,7 @@ def _read_tools(top: Field, extras: dict[str, Json]) -> tuple[ToolSpec, ...]:
 
 
 def _read_choice(top: Field) -> tuple[Choice | None, str]:
-    choice = top["toolConfig"]["toolChoice"] if top["toolConfig"].given else Field(None)
+    choice = top["toolConfig"]["toolChoice"]
     if not choice.given:
         return None, ""
     if choice["tool"].given:

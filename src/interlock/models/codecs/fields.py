@@ -17,8 +17,9 @@ class Field:
     wrong: type[BadInput] | type[BadModelReply] = BadInput
 
     def __getitem__(self, key: str) -> "Field":
-        """Return the field `key` of this object, which may be absent. Raises `wrong` unless this is an object."""
-        return Field(self.object().get(key), f"{self.at}.{key}" if self.at else key, self.wrong)
+        """Return the field `key` of this object; either may be absent. Raises `wrong` when this is something else."""
+        found = None if self.value is None else self.object().get(key)
+        return Field(found, f"{self.at}.{key}" if self.at else key, self.wrong)
 
     @property
     def given(self) -> bool:
@@ -30,6 +31,10 @@ class Field:
         if not isinstance(self.value, dict):
             raise self.error("an object")
         return self.value
+
+    def members(self) -> JsonObject:
+        """Return the object; an empty one when it is absent."""
+        return {} if self.value is None else self.object()
 
     def items(self) -> Iterator["Field"]:
         """Yield the members of the list; none when it is absent."""

@@ -27,14 +27,13 @@ class Gemini(Wire):
         if not contents:
             raise top["contents"].error("a list with at least one content")
         for content in contents:
+            content.object()
             for part in content["parts"].items():
                 part.object()
         self.cap_of(body)
 
     def cap_of(self, body: JsonObject) -> int | None:
         config = Field(body)["generationConfig"]
-        if not config.given:
-            return None
         cap, replies = config["maxOutputTokens"].integer(least=1), config["candidateCount"].integer(least=1)
         return None if cap is None else cap * (replies or 1)
 

@@ -111,7 +111,7 @@ def _read(body: JsonObject) -> tuple[Reply, Stop | None]:
             parts = read_parts(candidate["content"], Calls(identity))
         parts = _cited(parts, citations_of(candidate))
         calls = any(isinstance(part, ToolUse) for part in parts)
-        stop = read_stop(candidate["finishReason"].text(""), calls=calls)
+        stop = read_stop(candidate["finishReason"].text("") or None, calls=calls)
     usage = read_usage(body.get("usageMetadata"))
     model = top["modelVersion"].text("")
     return Reply(parts, stop or Stop.OTHER, usage, identity, model), stop
@@ -130,7 +130,7 @@ def first_candidate(top: Field) -> Field | None:
 def citations_of(candidate: Field) -> tuple[JsonObject, ...]:
     """Return what the reply is said to rest on."""
     cited = candidate["citationMetadata"]
-    found = [item.object() for item in cited["citations"].items()] if cited.given else []
+    found = [item.object() for item in cited["citations"].items()]
     grounding = candidate["groundingMetadata"]
     return (*found, *([{"groundingMetadata": grounding.object()}] if grounding.given and grounding.value else []))
 

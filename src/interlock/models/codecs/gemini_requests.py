@@ -47,10 +47,10 @@ _UNSIGNED = "skip_thought_signature_validator"
 def read_request(body: JsonObject) -> Request:
     """Return the request; the model is in the address here, so it may be missing. Raises BadInput, naming the field."""
     top = Field(body)
-    config = top["generationConfig"] if top["generationConfig"].given else Field({}, "generationConfig")
+    config = top["generationConfig"]
     calls = Calls()
     extras = {key: value for key, value in body.items() if key not in _NEUTRAL and value is not None}
-    extras |= {_IN_CONFIG + key: value for key, value in config.object().items() if key not in _CONFIG}
+    extras |= {_IN_CONFIG + key: value for key, value in config.members().items() if key not in _CONFIG}
     tools = _read_tools(top, extras)
     choice, chosen = _read_choice(top, extras)
     budget, effort = _read_thinking(config, extras)
@@ -120,8 +120,8 @@ def _read_choice(top: Field, extras: dict[str, Json]) -> tuple[Choice | None, st
     if not top["toolConfig"].given:
         return None, ""
     calling = top["toolConfig"]["functionCallingConfig"]
-    mode = calling["mode"].text("") if calling.given else ""
-    names = calling["allowedFunctionNames"].texts() if calling.given else ()
+    mode = calling["mode"].text("")
+    names = calling["allowedFunctionNames"].texts()
     if mode == "ANY" and len(names) == 1:
         return Choice.ONE, names[0]
     if mode not in _CHOICES or names:

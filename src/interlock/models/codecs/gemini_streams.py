@@ -91,7 +91,7 @@ class Reader(StreamReader):
             yield from self._say(part)
             if position == last_words:
                 yield from self._cite(citations)
-        stop = read_stop(candidate["finishReason"].text(""), calls=self._proposed)
+        stop = read_stop(candidate["finishReason"].text("") or None, calls=self._proposed)
         if stop is not None:
             yield from self._end(stop)
 
