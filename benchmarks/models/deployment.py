@@ -6,10 +6,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.models.exchange import MODEL
 from benchmarks.models.processes import NotStarted
 
 _INTERLOCK = (sys.executable, "-m", "interlock")
-_AGENT = "bench"
+VARIABLE = "INTERLOCK_BENCH_UPSTREAM_KEY"
+"""Where the deployment finds the key of its provider."""
+_AGENT, _RUN = "bench", "bench-run"
 _LIMITS = """\
 limits:
   - {{at_most: 1000000 USD, of: cost, per: {scope}, every: day}}
@@ -19,22 +22,37 @@ _DEPLOYMENT = """\
 tenant: bench
 store: sqlite:///bench.db
 agents: [agents/*.yaml]
+router: config/router.yaml
 """
 _AGENT_FILE = """\
 agent: {name: bench}
 tools: {allowlist: []}
 budgets: {max_cost: 1000000 USD, max_total_tokens: 1000000000000}
 """
+_ROUTER = """\
+version: 1
+providers:
+  upstream: {{type: openai, base_url: "{url}", credential: "env:{variable}"}}
+models:
+  {model}: upstream
+  gpt-4.1: upstream
+tiers:
+  small: {{models: [{model}], fallback: [frontier]}}
+  frontier: {{models: [gpt-4.1]}}
+rules:
+  - {{id: bench, when: {{agent: bench, model: [{model}]}}, use: small}}
+"""
 
 
 def deploy(folder: Path, url: str) -> Mapping[str, str]:
     """Write a deployment whose models are at `url` and return the headers of its one caller, or raise NotStarted."""
-    del url
     (folder / "agents").mkdir()
+    (folder / "config").mkdir()
+    (folder / "config" / "router.yaml").write_text(_ROUTER.format(url=url, model=MODEL, variable=VARIABLE))
     (folder / "interlock.yaml").write_text(_DEPLOYMENT + _LIMITS.format(scope="tenant"))
     (folder / "agents" / f"{_AGENT}.yaml").write_text(_AGENT_FILE + _LIMITS.format(scope="agent"))
     make = ("keys", "create", _AGENT, "--role", "agent", "--agent", _AGENT, "--config", str(folder), "--json")
     made = subprocess.run((*_INTERLOCK, *make), capture_output=True, check=False, text=True)
     if made.returncode:
         raise NotStarted(" ".join((made.stderr or made.stdout).split()))
-    return {"Authorization": f"Bearer {json.loads(made.stdout)['secret']}"}
+    return {"Authorization": f"Bearer {json.loads(made.stdout)['secret']}", "X-Interlock-Run": _RUN}

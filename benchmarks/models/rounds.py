@@ -86,6 +86,9 @@ async def one_round(stack: Stack, seconds: float, rate: int) -> Round:
     """Return what `stack` takes for each kind of load, each `seconds` long."""
     asked = asks(stack)
     with awake(stack):
+        # Not measured: who has just stood still is slower for a while, above all where memory was given back.
+        await load.at_once(asked.plain, CLIENTS, seconds)
+        await load.at_once(asked.stream, STREAMS, seconds / 2)
         turn = await load.in_turn(asked.plain, seconds / 2)
         full, cpu_us = await _costed(stack, load.at_once(asked.plain, CLIENTS, seconds))
         steady, steady_us = None, None

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.models.deployment import deploy
+from benchmarks.models.deployment import VARIABLE, deploy
 from benchmarks.models.exchange import MODEL
 from benchmarks.models.processes import LOAD_CORE, PROXY_CORE, NotStarted, Server, started
 
@@ -78,7 +78,7 @@ def _bare(_: Path, port: int, url: str) -> Launch:
 def _interlock(folder: Path, port: int, url: str) -> Launch:
     headers = deploy(folder, url)
     argv = (sys.executable, "-m", "interlock", "serve", "--config", str(folder), "--port", str(port))
-    return Launch(argv, headers)
+    return Launch(argv, headers, environment={VARIABLE: "upstream"})
 
 
 def _litellm(folder: Path, port: int, url: str) -> Launch:
