@@ -99,7 +99,7 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         surface = self._surface_of(scope["path"]) or self._plain
-        started = False
+        started, unread, source = False, True, receive
 
         def watched(message: Message) -> Awaitable[None]:
             nonlocal started
@@ -108,13 +108,16 @@ class Guard:
 
         try:
             length = await self._admit(scope, surface)
-            await self._app(scope, _bounded(receive, surface.max_body, length), watched)
+            # The server holds the client to the length that it declared.
+            source = receive if length >= 0 else _Bounded(receive, surface.max_body)
+            unread = False
+            await self._app(scope, source, watched)
         except InterlockError as error:
             if started:
                 # The server sees an answer without an end and breaks the connection off.
                 _LOG.warning("An answer broke off: %s", error)
                 return
-            if error.status == TooLarge.status:
+            if error.status == TooLarge.status and (unread or (isinstance(source, _Bounded) and not source.ended)):
                 await _drain(receive, surface.max_body + _DRAINED)
             await surface.tell(scope, send, error)
         except Exception:  # noqa: BLE001 - the last stop before the wire: nothing of it may reach the caller
@@ -215,22 +218,24 @@ def _body_length(raw: bytes | None, limit: int) -> int:
     return int(raw)
 
 
-def _bounded(receive: Receive, limit: int, length: int) -> Receive:
-    if length >= 0:
-        # The server holds the client to the length that it declared.
-        return receive
-    taken = 0
+class _Bounded:
+    """Receives a body of unstated length, up to a limit."""
 
-    async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
+    __slots__ = ("_left", "_limit", "_receive", "ended")
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._left = self._limit = limit
+        self.ended = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
         if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise _too_long(limit)
+            self._left -= len(message.get("body", b""))
+            self.ended = not message.get("more_body", False)
+            if self._left < 0:
+                raise _too_long(self._limit)
         return message
-
-    return bounded
 
 
 async def _tell_problem(scope: Scope, send: Send, error: InterlockError) -> None:

@@ -44,5 +44,6 @@ class TokenCount:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request that came through the door."""
-        ask = await read_ask(scope, receive, self.dialect, Operation.REPLY)
-        await send_json(send, 200, {"input_tokens": await self.gate.count(ask)})
+        tokens = await self.gate.count(await read_ask(scope, receive, self.dialect, Operation.REPLY))
+        kind = {"object": "response.input_tokens"} if self.dialect is Dialect.OPENAI_RESPONSES else {}
+        await send_json(send, 200, {**kind, "input_tokens": tokens})

@@ -24,8 +24,9 @@ RESPONSES = "/v1/responses"
 EMBEDDINGS = "/v1/embeddings"
 MESSAGES = "/v1/messages"
 COUNT = "/v1/messages/count_tokens"
+RESPONSES_COUNT = "/v1/responses/input_tokens"
 MODELS = "/v1/models"
-ONE_MODEL = "/v1/models/{id:path}"
+ONE_MODEL = "/v1/models/{id}"
 
 _AGENTS = frozenset({Role.AGENT})
 _STOP = (b"x-should-retry", b"false")
@@ -41,6 +42,7 @@ def model_routes(gate: Gate) -> tuple[GuardedRoute, ...]:
         GuardedRoute(EMBEDDINGS, post, _AGENTS, ModelCalls(gate, Dialect.OPENAI_EMBEDDINGS, Operation.EMBED)),
         GuardedRoute(MESSAGES, post, _AGENTS, ModelCalls(gate, Dialect.ANTHROPIC)),
         GuardedRoute(COUNT, post, _AGENTS, TokenCount(gate, Dialect.ANTHROPIC)),
+        GuardedRoute(RESPONSES_COUNT, post, _AGENTS, TokenCount(gate, Dialect.OPENAI_RESPONSES)),
         GuardedRoute(MODELS, get, _AGENTS, ModelList(gate)),
         GuardedRoute(ONE_MODEL, get, _AGENTS, OneModel(gate)),
     )
