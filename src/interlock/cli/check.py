@@ -113,6 +113,7 @@ def _extent(deployment: Deployment, contracts: Contracts | None) -> dict[str, An
         "contracts": len(deployment.overlays),
         "limits": len(deployment.limits),
         "policies": len(deployment.cedar) + len(deployment.rego),
+        **({"models": list(deployment.router.routes.models)} if deployment.router else {}),
         **({} if contracts is None else {"tools": len(contracts)}),
     }
 
@@ -121,7 +122,7 @@ def _report(output: Output, told: dict[str, Any], remarks: Sequence[Remark], lef
     failed = any(remark.severity is Severity.ERROR for remark in remarks)
     output.data({"ok": not failed, **told, "remarks": [asdict(remark) for remark in remarks], "unchecked": list(left)})
     output.say(f"{told['path']} {'can be read, and cannot be meant so' if failed else 'is fine'}.")
-    for word in ("connections", "contracts", "tools", "limits", "policies"):
+    for word in ("connections", "contracts", "tools", "models", "limits", "policies"):
         if word in told:
             value = told[word]
             output.say(f"  {word}: {', '.join(value) or 'none' if isinstance(value, list) else value}")

@@ -29,6 +29,7 @@ COMMANDS = {
     "brake": Place("interlock.cli.brake", "Stop what must not happen any more."),
     "runs": Place("interlock.cli.runs", "Runs, their calls, and outcomes that nobody knows."),
     "tools": Place("interlock.cli.tools", "The tools, as reviewed."),
+    "models": Place("interlock.cli.models", "The models, whether they answer, what they cost."),
     "keys": Place("interlock.cli.keys", "Keys of people, services and agents."),
     "budgets": Place("interlock.cli.budgets", "What is spent, held and left."),
     "audit": Place("interlock.cli.audit", "Who did what, and under which rules."),

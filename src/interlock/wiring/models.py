@@ -22,7 +22,7 @@ from interlock.models.ports import Provider
 from interlock.models.prices.book import Origin, PriceBook, load
 from interlock.models.routing import Candidate, Health, Router
 from interlock.models.tokens.counting import counter
-from interlock.wiring.providers import all_wires, provider_of, wires_of
+from interlock.wiring.providers import WireOf, all_wires, provider_of, wires_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class ModelRoad:
     providers: dict[str, Provider]
     prices: PriceBook
     router: Router | None
+    wire_of: WireOf
     closers: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
 
     async def close(self) -> None:
@@ -74,11 +75,12 @@ def build_models(
     def price_of(candidate: Candidate, now: int) -> PriceTag | None:
         return prices.find(candidate.prices, candidate.provider_model, now)
 
-    attempts = Attempts(providers, wires_of(declared, wires), leases, health, price_of, counter_of, clock.now)
+    wire_of = wires_of(declared, wires)
+    attempts = Attempts(providers, wire_of, leases, health, price_of, counter_of, clock.now)
     admitter = ModelAdmitter(release, router, wires, health, price_of, counter_of, Standings(store), clock)
     gate = ModelGate(admitter, attempts, ReplyCache(store), recorder, prices.version)
     closers = (*(one.close for one in providers.values()), http.close)
-    return ModelRoad(gate, leases, recorder, providers, prices, router, closers)
+    return ModelRoad(gate, leases, recorder, providers, prices, router, wire_of, closers)
 
 
 def _prices(file: RouterFile | None) -> PriceBook:
