@@ -38,7 +38,10 @@ class _Record:
 
 @dataclass(slots=True)
 class Health:
-    """Mutable, for one event loop. `now` is in milliseconds of any clock that does not go back, the same in every call."""
+    """Mutable, for one event loop. `now` is in milliseconds, of the same clock in every call.
+
+    When that clock is set back, what was to be left alone is asked again rather than left alone for longer than was meant.
+    """
 
     breaker: Breaker = field(default_factory=Breaker)
     troubled: set[str] = field(default_factory=set)
@@ -50,16 +53,17 @@ class Health:
         record = self._records.get(model)
         if record is None or record.open_until is None:
             return Circuit.CLOSED
-        return Circuit.OPEN if now < record.open_until else Circuit.HALF_OPEN
+        return Circuit.OPEN if self._left(record.open_until, now) else Circuit.HALF_OPEN
 
     def wait_ms(self, model: str, now: int) -> int:
         """Return how long no call is let through: 0 for a closed circuit, and for a half-open one that wants its probe."""
         record = self._records.get(model)
         if record is None or record.open_until is None:
             return 0
-        if now < record.open_until:
-            return record.open_until - now
-        return max(0, record.probe_at + _PROBE_MS - now) if record.probe_at is not None else 0
+        left = self._left(record.open_until, now)
+        if left or record.probe_at is None or now < record.probe_at:
+            return left
+        return max(0, record.probe_at + _PROBE_MS - now)
 
     def admit(self, model: str, now: int) -> bool:
         """Return whether an attempt may begin now. For a half-open circuit the attempt is its probe, and must report."""
@@ -84,7 +88,7 @@ class Health:
         if record.open_until is None:
             if record.failures:
                 record.failures.clear()
-        elif now >= record.open_until:
+        elif not self._left(record.open_until, now):
             self._close(model, record)
 
     def failed(self, model: str, now: int, *, retry_after_ms: int | None = None) -> None:
@@ -93,7 +97,7 @@ class Health:
         pause = min(retry_after_ms or 0, self.breaker.max_cool_down_ms)
         if record.open_until is not None:
             # A failure that began before the circuit opened says nothing new; one of the probe does.
-            if now >= record.open_until:
+            if not self._left(record.open_until, now):
                 self._open(model, record, now + max(self.breaker.cool_down_ms, pause))
             elif pause:
                 record.open_until = max(record.open_until, now + pause)
@@ -121,6 +125,11 @@ class Health:
     def duration_ms(self, model: str, now: int) -> float | None:
         """Return the moving average of whole replies, or None as above."""
         return None if self.first_byte_ms(model, now) is None else self._records[model].duration_ms
+
+    def _left(self, until: int, now: int) -> int:
+        left = until - now
+        longest = max(self.breaker.cool_down_ms, self.breaker.max_cool_down_ms)
+        return left if 0 < left <= longest else 0
 
     def _new(self, model: str) -> _Record:
         record = self._records[model] = _Record(deque(maxlen=self.breaker.failures))

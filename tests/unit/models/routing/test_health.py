@@ -97,6 +97,16 @@ def test_news_of_calls_that_began_before_do_not_close_an_open_circuit() -> None:
     assert health.wait_ms("m", 100) == 400
 
 
+def test_a_clock_that_is_set_back_leaves_nothing_alone_for_longer() -> None:
+    health = opened(now=10_000_000)
+
+    assert health.admit("m", 1_000), "the hours until the clock is there again are not waited for"
+    assert not health.admit("m", 1_001)
+    health.succeeded("m", 1_002, first_byte_ms=1, duration_ms=1)
+
+    assert health.circuit("m", 1_003) is Circuit.CLOSED
+
+
 class Circuits(RuleBasedStateMachine):
     """Against a model of the promise: at most one call at a time goes to a model that has not shown that it is well."""
 

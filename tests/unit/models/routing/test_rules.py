@@ -80,6 +80,17 @@ def test_the_same_run_meets_the_same_share_whatever_rules_are_added(run: str) ->
     assert before.explanation["share"] == after.explanation["share"]
 
 
+def test_two_rules_deal_apart() -> None:
+    same = sum(
+        share_of(FEW, bucket("one", "acme", f"u{n}")) == share_of(FEW, bucket("two", "acme", f"u{n}"))
+        for n in range(2_000)
+    )
+
+    assert 0.52 < same / 2_000 < 0.64, (
+        "0.7 * 0.7 + 0.3 * 0.3, or the second rule would only divide what the first one did"
+    )
+
+
 @given(st.integers(0, 9_999))
 def test_a_changed_share_moves_only_those_that_it_must(place: int) -> None:
     lower = Shares((("small", 6_000), ("mid", 4_000)))
