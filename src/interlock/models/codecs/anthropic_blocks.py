@@ -6,8 +6,15 @@ from dataclasses import replace
 import orjson
 
 from interlock.domain.canonical import Json
-from interlock.domain.errors import Uncarriable
-from interlock.models.codecs.carriage import arguments_of, foreign_part, seal, unanswerable, uncarriable, unseal
+from interlock.models.codecs.carriage import (
+    arguments_of,
+    foreign_part,
+    seal,
+    unanswerable,
+    uncarriable,
+    unseal,
+    untranslatable,
+)
 from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import CacheFor, Document, Image, Opaque, Part, Text, Thinking, ToolOutcome, ToolUse
 
@@ -97,14 +104,13 @@ def _read_tool_result(block: Field) -> Part:
     parts = read_content(block["content"])
     for part in parts:
         if not isinstance(part, Text | Image):
-            kind = part.value["type"] if isinstance(part, Opaque) else "document"
-            raise Uncarriable(
-                f"`{block.at}` holds a `{kind}`",
-                why="only text and images in results of tools can be translated",
-                do="Put it into the message beside the result",
-            )
+            raise untranslatable(block["content"], _kind(part))
     told = tuple(part for part in parts if isinstance(part, Text | Image))
     return ToolOutcome(call, told, bool(block["is_error"].flag()), read_cache(block))
+
+
+def _kind(part: Part) -> str:
+    return str(part.value["type"]) if isinstance(part, Opaque) else type(part).__name__.lower()
 
 
 def _read_thinking(block: Field) -> Part:

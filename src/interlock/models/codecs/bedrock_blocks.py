@@ -9,8 +9,15 @@ from dataclasses import replace
 import orjson
 
 from interlock.domain.canonical import Json
-from interlock.domain.errors import Uncarriable
-from interlock.models.codecs.carriage import arguments_of, foreign_part, seal, unanswerable, uncarriable, unseal
+from interlock.models.codecs.carriage import (
+    arguments_of,
+    foreign_part,
+    seal,
+    unanswerable,
+    uncarriable,
+    unseal,
+    untranslatable,
+)
 from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import CacheFor, Document, Image, Opaque, Part, Text, Thinking, ToolOutcome, ToolUse
 
@@ -120,11 +127,7 @@ def _read_result(result: Field) -> ToolOutcome:
             continue
         part = read_block(item)
         if not isinstance(part, Text | Image):
-            raise Uncarriable(
-                f"`{item.at}` cannot be translated",
-                why="only text, JSON and images in results of tools can be",
-                do="Put it into the message beside the result",
-            )
+            raise untranslatable(item, next(iter(item.object()), ""))
         parts.append(part)
     return ToolOutcome(result["toolUseId"].name(), tuple(parts), result["status"].text("success") == "error")
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import orjson
 
 from interlock.domain.canonical import Json, JsonObject
-from interlock.domain.errors import BadModelReply, Uncarriable
+from interlock.domain.errors import BadInput, BadModelReply, Uncarriable
+from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import Message, Opaque, Request, Role, Text, Thinking, ToolUse
 
 # INVARIANT: what changes where a request runs, what it may do, or what the answer is made from is refused, not dropped.
@@ -39,6 +40,17 @@ def uncarriable(what: str, vendor: str) -> Uncarriable:
         f"{what} cannot be carried to this model",
         why=f"the {vendor} format has no counterpart",
         do="Leave it out, or name a model that takes it",
+    )
+
+
+def untranslatable(part: Field, kind: str) -> BadInput | BadModelReply:
+    """Return the refusal of `part`, which stands in the result of a tool and has no neutral meaning there."""
+    if part.wrong is BadModelReply:
+        return part.error("text or an image")
+    return Uncarriable(
+        f"`{part.at}` holds a `{kind}`",
+        why="of results of tools, only text and images can be translated",
+        do="Put it into the message beside the result",
     )
 
 

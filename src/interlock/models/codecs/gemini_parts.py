@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import orjson
 
 from interlock.domain.canonical import Json
-from interlock.models.codecs.carriage import arguments_of, foreign_part, seal, uncarriable, unseal
+from interlock.models.codecs.carriage import arguments_of, foreign_part, seal, uncarriable, unseal, untranslatable
 from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import (
     CacheFor,
@@ -123,7 +123,7 @@ def _read_result(result: Field, calls: Calls) -> ToolOutcome:
     for item in result["parts"].items():
         image = _read_blob(item["inlineData"])
         if not isinstance(image, Image):
-            raise uncarriable(f"`{item.at}`, a result of a tool that is no image,", "neutral")
+            raise untranslatable(item, item["inlineData"]["mimeType"].text(""))
         parts.append(image)
     return ToolOutcome(calls.answered(result["id"].text(""), name), tuple(parts), is_error, name=name)
 

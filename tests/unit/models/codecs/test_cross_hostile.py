@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from interlock.domain.errors import BadModelReply, InterlockError
+from interlock.domain.errors import BadInput, BadModelReply, InterlockError, ModelFailed
 from interlock.models.codecs.anthropic import Anthropic
 from interlock.models.codecs.bedrock import Bedrock
 from interlock.models.codecs.gemini import Gemini
@@ -64,8 +64,8 @@ NEWS = (
 )
 
 
-def _try(act: Callable[..., object], *arguments: object) -> None:
-    with contextlib.suppress(InterlockError):
+def _try(act: Callable[..., object], *arguments: object, error: type[InterlockError] = InterlockError) -> None:
+    with contextlib.suppress(error):
         act(*arguments)
 
 
@@ -77,12 +77,13 @@ def test_any_request_is_taken_or_refused_in_our_words(wire: Wire, data: st.DataO
     body = _mutated(whole, data.draw(st.sampled_from(_places(whole))), data.draw(NEWS))
     if data.draw(st.integers(0, 4)) == 0:
         body = data.draw(st.dictionaries(st.sampled_from(WORDS), NEWS, max_size=4))
-    for look in (wire.check, wire.cap_of, wire.has_tools):
-        _try(look, body)
-    with contextlib.suppress(InterlockError):
+    for look in (wire.check, wire.cap_of):
+        _try(look, body, error=BadInput)
+    wire.has_tools(body)
+    with contextlib.suppress(BadInput):
         request = wire.read_request(body)
         for other in WIRES:
-            _try(other.write_request, request)
+            _try(other.write_request, request, error=BadInput)
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=VENDORS)
@@ -93,14 +94,14 @@ def test_any_reply_is_read_or_fails_in_our_words(wire: Wire, data: st.DataObject
     body = _mutated(whole, data.draw(st.sampled_from(_places(whole))), data.draw(NEWS))
     if data.draw(st.integers(0, 4)) == 0:
         body = data.draw(st.dictionaries(st.sampled_from(WORDS), NEWS, max_size=4))
-    _try(wire.see, body)
-    _try(wire.read_error, 500, orjson.dumps(data.draw(JSON)))
-    _try(wire.read_error, 400, orjson.dumps({"error": data.draw(NEWS)}))
-    _try(wire.read_error, 400, data.draw(st.binary(max_size=9)))
-    with contextlib.suppress(InterlockError):
+    _try(wire.see, body, error=ModelFailed)
+    wire.read_error(500, orjson.dumps(data.draw(JSON)))
+    wire.read_error(400, orjson.dumps({"error": data.draw(NEWS)}))
+    wire.read_error(400, data.draw(st.binary(max_size=9)))
+    with contextlib.suppress(ModelFailed):
         reply = wire.read_reply(body)
         for other in WIRES:
-            _try(other.write_reply, reply)
+            _try(other.write_reply, reply, error=ModelFailed)
 
 
 @pytest.mark.parametrize("wire", WIRES, ids=VENDORS)
@@ -112,7 +113,7 @@ def test_any_event_of_a_stream_is_read_or_fails_in_our_words(wire: Wire, data: s
     name, said = recorded[at]
     changed = _mutated(said, data.draw(st.sampled_from(_places(said))), data.draw(NEWS))
     tap, reader, writers = wire.tap(hide_usage=False), wire.reader(), [other.writer(None) for other in WIRES]  # type: ignore[arg-type]
-    with contextlib.suppress(InterlockError):
+    with contextlib.suppress(ModelFailed):
         for event_name, value in [*recorded[:at], (name, changed), *recorded[at + 1 :]]:
             event = SseEvent(b"", orjson.dumps(value), event_name)
             tap.feed(event)
