@@ -8,6 +8,7 @@ from interlock.domain.errors import InterlockError, ModelTimeout, StoreUnavailab
 from interlock.domain.identity import Principal
 from interlock.domain.models import ModelCallStatus
 from interlock.domain.route_settings import Durable, OnDisconnect
+from interlock.gateway.evidence import SEEN
 from interlock.gateway.model_admission import ModelAdmitter
 from interlock.gateway.model_attempts import Attempts, Opened
 from interlock.gateway.model_cache import ReplyCache
@@ -16,7 +17,8 @@ from interlock.gateway.model_requests import Headers, ModelAsk, ModelReply, Open
 from interlock.gateway.model_shaping import ask_again, enforcement_of, reply_in, reply_of, streamed, unmet
 from interlock.gateway.model_trail import model_called
 from interlock.gateway.model_walk import Walk
-from interlock.gateway.recorder import Recorder
+from interlock.gateway.recorder import Durable as Noted
+from interlock.gateway.recorder import Recorder, Seen
 from interlock.models.counting import words_of
 
 _PATIENCE_S = 15.0
@@ -212,7 +214,7 @@ class ModelGate:
             return
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                await asyncio.shield(self._recorder.durable(noted))
+                await asyncio.shield(noted)
         except TimeoutError:
             raise StoreUnavailable(
                 "The model has replied, and the reply cannot be recorded at the moment",
@@ -225,10 +227,17 @@ class ModelGate:
         elif not isinstance(error, Exception):
             self._note(walk, ModelCallStatus.ABANDONED, None)
 
-    def _note(self, walk: Walk, status: ModelCallStatus, error: InterlockError | None) -> "asyncio.Future[None]":
+    def _note(self, walk: Walk, status: ModelCallStatus, error: InterlockError | None) -> Noted:
         record = walk.record(status, error, prices=self._prices)
-        seen = tuple(words_of(walk.request())) if walk.proposals and walk.call.run is not None else ()
-        return self._recorder.note(record, (model_called(record, walk),), seen)
+        return self._recorder.note(record, (model_called(record, walk),), _shown(walk))
+
+
+def _shown(walk: Walk) -> tuple[Seen, ...]:
+    """Return what the model was shown, where its reply proposes calls: their values may come from there."""
+    run = walk.call.run
+    if not walk.proposals or run is None:
+        return ()
+    return tuple(Seen(walk.call.tenant, run, SEEN, text) for text in words_of(walk.request()))
 
 
 def _as_told(error: BaseException, opened: Opened) -> InterlockError:

@@ -59,9 +59,10 @@ def last_words(request: Request) -> str:
 
 
 def words_of(request: Request) -> Iterator[str]:
-    """Yield every text that the model gets to read in messages, results of tools included."""
+    """Yield every text that others put before the model, results of tools included; not what models said themselves."""
     for message in request.messages:
-        yield from _words(message.parts)
+        if message.role is not Role.ASSISTANT:
+            yield from _words(message.parts)
 
 
 def _words(parts: tuple[Part, ...]) -> Iterator[str]:
