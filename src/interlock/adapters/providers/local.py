@@ -104,6 +104,7 @@ def request_in(wire: Wire, outbound: Outbound, provider: str) -> Request:
     """Return what is asked. Raises ModelRefused for what a real provider would answer with HTTP 400."""
     parsed = object_in(outbound.body, provider)
     try:
+        wire.check(parsed)
         # Some formats say the model, and whether to stream, in the address.
         return replace(wire.read_request(parsed), model=outbound.model, stream=outbound.stream)
     except InterlockError as error:
