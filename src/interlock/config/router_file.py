@@ -89,6 +89,8 @@ def _models(
             found.add(said.at("output_cap"), "'output_cap' is above 'max_output'", f"at most {longest}")
         if longest is not None and window is not None and longest > window:
             found.add(said.at("max_output"), "'max_output' is above 'context_window'", f"at most {window}")
+        if said.get("embeddings") and Dialect.OPENAI_EMBEDDINGS not in provider.dialects:
+            found.add(said.at("embeddings"), f"The provider '{provider.name}' makes no embeddings", "another provider")
         embeddings_only = provider.dialects == {Dialect.OPENAI_EMBEDDINGS}
         made[entry.key] = DeclaredModel(
             id=entry.key,

@@ -29,7 +29,9 @@ class _Kind:
 
 _KINDS = {
     ProviderKind.OPENAI: _Kind(
-        frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.OPENAI_EMBEDDINGS}), "openai"
+        frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.OPENAI_EMBEDDINGS}),
+        "openai",
+        needs=("credential",),
     ),
     ProviderKind.ANTHROPIC: _Kind(frozenset({Dialect.ANTHROPIC}), "anthropic"),
     ProviderKind.GEMINI: _Kind(frozenset({Dialect.GEMINI}), "google"),
@@ -45,7 +47,7 @@ _KINDS = {
 }
 _ANYWHERE = frozenset({"type", "outside", "prices"})
 _COMPATIBLE = frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.OPENAI_EMBEDDINGS})
-_KEYED = frozenset({ProviderKind.OPENAI, ProviderKind.ANTHROPIC, ProviderKind.GEMINI})
+_KEYED = frozenset({ProviderKind.ANTHROPIC, ProviderKind.GEMINI})
 
 
 def providers(

@@ -35,10 +35,11 @@ version: 1
 providers:
   one: {type: openai, credential: env:KEY}
   two: {type: openai_compatible, base_url: http://localhost:1/v1}
+  three: {type: local_embeddings}
 models:
   big: one
   small: {provider: two, model: tiny}
-  vectors: {provider: one, embeddings: true}
+  vectors: three
 """
 
 
@@ -233,7 +234,7 @@ def test_a_misspelt_name_is_met_with_its_place_and_the_nearest(
     (problem,) = problems(tmp_path, LEAST + more + "\n")
 
     assert (problem.spot.key, problem.nearest) == (key, nearest)
-    assert problem.spot.line == 9
+    assert problem.spot.line == 10
     assert problem.spot.column > 1
 
 
@@ -268,6 +269,7 @@ def test_a_misspelt_name_is_met_with_its_place_and_the_nearest(
         ("defaults: {timeouts: {total: 1s, connect: 2s}}", "'connect' is longer than 'total'"),
         ("defaults: {retries: {base: 2s, max: 1s}}", "'base' is longer than 'max'"),
         ("prices: none.yaml", "There is no such file"),
+        ("defaults: {breaker: {failures: 0}}", "This is the number 0"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, more: str, what: str) -> None:
@@ -279,6 +281,8 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, more: str, what: str) -
     [
         ("{type: openai}", "needs 'credential'"),
         ("{type: openai, credential: env:K, region: eu-west-1}", "has no 'region'"),
+        ("{type: openai, base_url: http://h/v1}", "needs 'credential'"),
+        ("{type: anthropic}", "needs 'credential'"),
         ("{type: openai_compatible}", "needs 'base_url'"),
         ("{type: openai_compatible, base_url: http://h/, dialects: [gemini]}", "speaks only its formats"),
         ("{type: bedrock, credential: env:K}", "needs 'region'"),
@@ -305,6 +309,24 @@ def test_each_kind_of_provider_needs_and_takes_its_own_keys(tmp_path: Path, prov
     assert any(what in each.what for each in found)
     assert all(each.spot.line == 3 for each in found)
     assert not any("hunter2" in str(each) or "abcdef" in str(each) for each in found)
+
+
+def test_a_model_cannot_make_embeddings_where_its_provider_does_not(tmp_path: Path) -> None:
+    (problem,) = problems(
+        tmp_path,
+        LEAST.replace("vectors: three", "vectors: {provider: two, embeddings: true}").replace(
+            "v1}", "v1, dialects: [openai_chat]}"
+        ),
+    )
+
+    assert problem.what == "The provider 'two' makes no embeddings"
+    assert problem.spot.key == "models.vectors.embeddings"
+
+
+def test_a_server_of_ones_own_may_need_no_credential(tmp_path: Path) -> None:
+    text = LEAST.replace("{type: openai, credential: env:KEY}", "{type: anthropic, base_url: http://localhost:2}")
+
+    assert load(tmp_path, text).provider("one").credential is None
 
 
 def test_a_provider_that_is_refused_does_not_make_its_models_unknown(tmp_path: Path) -> None:
@@ -339,8 +361,7 @@ def test_a_tier_of_an_agents_file_that_the_router_does_not_have_is_refused_there
 def test_recordings_are_found_by_pattern(tmp_path: Path) -> None:
     for name in ("b.jsonl.gz", "a.jsonl.gz", "c.txt"):
         (tmp_path / name).touch()
-    text = LEAST + ""
-    text = text.replace(
+    text = LEAST.replace(
         "one: {type: openai, credential: env:KEY}", f"one: {{type: recorded, recordings: [{tmp_path}/*.gz]}}"
     )
     relative = text.replace(f"{tmp_path}/*.gz", "'*.gz'")
