@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable
@@ -54,6 +55,8 @@ def main() -> int:
     if not {PROXY_CORE, LOAD_CORE} <= _cores():
         print("This benchmark needs Linux and the processors 0 and 1.", file=sys.stderr)
         return 3
+    # Whoever ends this ends the servers too, which would else stand still for ever.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder, pinned(LOAD_CORE):
         measured = uvloop.run(_measure(Path(folder), options))
     found = _found(measured)
@@ -135,7 +138,7 @@ def _found(measured: Measured) -> dict[str, object]:
         "stacks": figures.by_stack(measured.rounds),
         "not available": measured.absent,
         "ratios": figures.ratios(measured.rounds),
-        "soak": measured.soaked,
+        "soak": figures.soaked_by_stack(measured.soaked),
         "promises": figures.promises(measured.rounds, measured.soaked),
     }
 

@@ -99,6 +99,20 @@ def promises(rounds: Rounds, soaked: Mapping[str, Sequence[float]]) -> dict[str,
     return {name: kept for name, kept in judged.items() if kept is not None}
 
 
+def soaked_by_stack(soaked: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Return how resident memory, in MB, went over a long load."""
+    return {
+        name: {
+            "first": _short(sizes[0]),
+            "min": _short(min(sizes)),
+            "max": _short(max(sizes)),
+            "last": _short(sizes[-1]),
+        }
+        for name, sizes in soaked.items()
+        if sizes
+    }
+
+
 _BARE, _INTERLOCK = "bare proxy", "interlock"
 _COMPARED = {
     "CPU per request": "cpu_us",

@@ -34,10 +34,9 @@ def show(figures: Mapping[str, object], rate: int, rounds: int, events: int) -> 
     lines += [f"{name:<12}  not available: {why}" for name, why in absent.items()]
     lines += ["", _LEGEND.format(rounds=rounds, rate=rate, events=events), ""]
     lines += [f"{name:<52} {_spread(found)}" for name, found in compared.items()]
-    lines += [
-        f"{name}: RSS over the soak, MB{'':<26} {', '.join(f'{one:.1f}' for one in row)}"
-        for name, row in soaked.items()
-    ]
+    for name, sizes in soaked.items():
+        said = ", ".join(f"{when} {size:.1f}" for when, size in sizes.items())
+        lines.append(f"{f'{name}, RSS in MB over the soak':<52} {said}")
     lines += [f"{'kept  ' if kept else 'MISSED'} {name.replace('_', ' ')}" for name, kept in promises.items()]
     return "\n".join(lines)
 
