@@ -181,6 +181,9 @@ def _write_part(part: Part, lost: list[str]) -> dict[str, Json] | None:
             return _write_document(part, lost)
         case Thinking(vendor="anthropic"):
             return write_thinking(part)
+        case Thinking(vendor="bedrock", redacted=False) if part.signature:
+            # On Bedrock, only Anthropic's models sign, and their signatures hold wherever they run.
+            return write_thinking(replace(part, vendor=VENDOR))
         case Opaque(vendor="anthropic") if isinstance(part.value, dict):
             return dict(part.value)
         case Thinking() | Opaque():

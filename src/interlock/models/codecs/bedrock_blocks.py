@@ -150,13 +150,18 @@ def write_cache(cache: CacheFor) -> list[dict[str, Json]]:
     return [{"cachePoint": {"type": "default", **({"ttl": "1h"} if cache is CacheFor.LONG else {})}}]
 
 
-def write_blocks(parts: Iterable[Part], lost: list[str]) -> list[dict[str, Json]]:
-    """Return the blocks of a message of a request. Raises Uncarriable; what is lost is added to `lost`."""
+def write_blocks(parts: Iterable[Part], lost: list[str], *, claude: bool = False) -> list[dict[str, Json]]:
+    """Return the blocks of a message of a request. Raises Uncarriable; what is lost is added to `lost`.
+
+    `claude` says that the model is Anthropic's, whose signatures hold wherever it runs.
+    """
     blocks: list[dict[str, Json]] = []
     for part in parts:
         match part:
             case Text() if not part.text:
                 continue  # the format refuses a text without words
+            case Thinking(vendor="anthropic", redacted=False) if claude and part.signature:
+                part = replace(part, vendor=VENDOR)  # noqa: PLW2901 - the same words under the name of this format
             case Thinking() if part.vendor != VENDOR:
                 lost.append(foreign_part(part, VENDOR))
                 continue

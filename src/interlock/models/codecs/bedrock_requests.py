@@ -138,7 +138,7 @@ def write_request(request: Request) -> Written:
     lost.extend(told.lost)
     messages = []
     for message in merged(told.messages):
-        if content := write_blocks(message.parts, lost):
+        if content := write_blocks(message.parts, lost, claude=_is_claude(request)):
             messages.append({"role": message.role.value, "content": content})
         elif not message.parts:
             lost.append("a message without content")
@@ -156,6 +156,10 @@ def write_request(request: Request) -> Written:
     if more := _write_more(request, lost):
         body[_MORE] = {**own.get(_MORE, {}), **more}
     return Written(body, tuple(dict.fromkeys(lost)))
+
+
+def _is_claude(request: Request) -> bool:
+    return "anthropic" in request.model
 
 
 def _write_tools(body: dict[str, Json], request: Request, lost: list[str]) -> None:
@@ -213,7 +217,7 @@ def _write_more(request: Request, lost: list[str]) -> dict[str, Json]:
         more["top_k"] = request.top_k
     if budget is not None:
         more["thinking"] = {"type": "enabled", "budget_tokens": budget} if budget else {"type": "disabled"}
-    if more and request.model and "anthropic" not in request.model:
+    if more and request.model and not _is_claude(request):
         lost.extend(f"`{name}`, which this model does not take here" for name in more)
         return {}
     return more

@@ -7,7 +7,7 @@ from interlock.domain.errors import ModelFailed, ModelOverloaded, ModelRefused, 
 
 _LONGEST = 300
 # Quoted text may be the caller's words, and a long run of letters and digits may be a key.
-_QUOTED = re.compile(r"""(["'`])[^"'`]{25,}?\1""")
+_QUOTED = re.compile(r"""(?<!\w)"[^"]{25,}"|`[^`]{25,}`|(?<!\w)'.{25,}'(?!\w)""")
 _SECRET = re.compile(
     r"(?i)\b(?:bearer\s+\S+|(?:sk|pk|rk|gsk|xai|key|token)[-_][\w*.-]{6,}|AIza[\w-]{10,}|A[KS]IA\w{8,})|[\w+/=*-]{28,}"
 )
