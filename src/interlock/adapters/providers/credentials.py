@@ -28,14 +28,14 @@ class Credential:
         return f"Credential({self._reference})"
 
     @property
-    def fresh(self) -> bool:
-        """Whether the value at hand may still be used."""
-        return time.monotonic() < self._until
+    def at_hand(self) -> str:
+        """The secret while it may be used without being looked up, else nothing."""
+        return self._value if time.monotonic() < self._until else ""
 
     async def value(self) -> str:
         """Return the secret. Raises ModelUnavailable, which names only the reference."""
-        if self.fresh:
-            return self._value
+        if at_hand := self.at_hand:
+            return at_hand
         try:
             found = (await self._secrets.resolve(self._reference)).strip()
         except ToolUnavailable as error:

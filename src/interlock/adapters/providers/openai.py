@@ -19,6 +19,7 @@ _PATHS: Final = {
     Dialect.OPENAI_RESPONSES: "/responses",
     Dialect.OPENAI_EMBEDDINGS: "/embeddings",
 }
+_USUAL = frozenset({Dialect.OPENAI_CHAT, Dialect.OPENAI_EMBEDDINGS})
 _PASSES = frozenset({"openai-beta"})
 
 
@@ -32,17 +33,15 @@ class OpenAiCompatible(Provider):
         http: ProviderHttp,
         *,
         credential: Credential | None = None,
-        responses: bool = False,
+        dialects: frozenset[Dialect] = _USUAL,
         headers: Mapping[str, str] | None = None,
         ca_file: Path | None = None,
     ) -> None:
-        """`responses` declares that the server has the responses API too. Raises ConfigurationError."""
+        """`dialects` says which of OpenAI's formats the server has. Raises ConfigurationError."""
         self._name = name
         self._site = Site(name, base_url, http, credential=credential, headers=headers, passes=_PASSES, ca_file=ca_file)
         self._urls: dict[Dialect, URL] = {
-            dialect: self._site.url(path)
-            for dialect, path in _PATHS.items()
-            if responses or dialect is not Dialect.OPENAI_RESPONSES
+            dialect: self._site.url(path) for dialect, path in _PATHS.items() if dialect in dialects
         }
 
     @property
@@ -50,7 +49,9 @@ class OpenAiCompatible(Provider):
         return self._name
 
     def speaks(self, dialect: Dialect) -> Dialect:
-        return dialect if dialect in self._urls else Dialect.OPENAI_CHAT
+        if dialect in self._urls:
+            return dialect
+        return next(iter(self._urls))  # chat completions, where the server has them
 
     async def open(self, outbound: Outbound, dialect: Dialect) -> Answer:
         url = self._urls.get(dialect)
@@ -73,7 +74,7 @@ class OpenAiProvider(OpenAiCompatible):
         name: str,
         http: ProviderHttp,
         *,
-        credential: Credential,
+        credential: Credential | None,
         base_url: str = OPENAI_BASE,
         organization: str = "",
         project: str = "",
@@ -82,4 +83,6 @@ class OpenAiProvider(OpenAiCompatible):
         """`organization` and `project` say who pays, where a key has several. Raises ConfigurationError."""
         payers = {"OpenAI-Organization": organization, "OpenAI-Project": project}
         headers = {header: value for header, value in payers.items() if value}
-        super().__init__(name, base_url, http, credential=credential, responses=True, headers=headers, ca_file=ca_file)
+        super().__init__(
+            name, base_url, http, credential=credential, dialects=frozenset(_PATHS), headers=headers, ca_file=ca_file
+        )

@@ -72,8 +72,10 @@ class Site:
         Raises as `ProviderHttp.post` does, and ModelUnavailable without a credential.
         """
         headers = self._sealed
-        if self._credential is not None and (not self._credential.fresh or not self._sealed_with):
-            headers = await self._seal_anew(self._credential)
+        if self._credential is not None:
+            at_hand = self._credential.at_hand
+            if not at_hand or at_hand != self._sealed_with:
+                headers = await self._seal_anew(self._credential)
         if outbound.headers:
             headers = self._with_callers(headers, outbound.headers)
         if proof is not None:

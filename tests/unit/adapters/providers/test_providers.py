@@ -54,6 +54,7 @@ def outbound(model: str = "m-1", *, stream: bool = False, operation: Operation =
     return Outbound(operation, model, body, stream, 500, 500, CALLERS)
 
 
+OPENAI = (Dialect.OPENAI_CHAT, Dialect.OPENAI_RESPONSES, Dialect.OPENAI_EMBEDDINGS)
 Make = Callable[[str, ProviderHttp, Credential], Provider]
 
 
@@ -141,7 +142,7 @@ async def test_a_server_is_asked_for_responses_only_when_it_is_said_to_have_them
     assert plain.speaks(Dialect.OPENAI_EMBEDDINGS) is Dialect.OPENAI_EMBEDDINGS
     with pytest.raises(ModelRefused):
         await plain.open(outbound(), Dialect.OPENAI_RESPONSES)
-    both = OpenAiCompatible("p", "http://localhost", http, responses=True)
+    both = OpenAiCompatible("p", "http://localhost", http, dialects=frozenset(OPENAI))
     assert both.speaks(Dialect.OPENAI_RESPONSES) is Dialect.OPENAI_RESPONSES
     assert both.speaks(Dialect.ANTHROPIC) is Dialect.OPENAI_CHAT
 
