@@ -1,6 +1,7 @@
 """The model road over a store, with providers, routes and prices of a test's own."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -36,7 +37,7 @@ from interlock.models.counting import Count
 from interlock.models.ports import ModelCallFilter, Operation, Provider
 from interlock.models.routing import Candidate, Health, Router
 from interlock.models.wire import Wire
-from tests.kits.gate import AGENT, Kit, a_kit, a_policy
+from tests.kits.gate import AGENT, Kit, StillClock, a_kit, a_policy
 
 WIRES: Mapping[Dialect, Wire] = {
     wire.dialect: wire for wire in (OpenAiChat(), OpenAiEmbeddings(), Anthropic(), Gemini(), Bedrock())
@@ -48,6 +49,13 @@ IN_NANO, OUT_NANO = 2_000, 8_000
 def words(text: str) -> int:
     """Count tokens as the upstreams of the tests do: one per word."""
     return len(text.split())
+
+
+class WallClock(StillClock):
+    """Time goes on."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +180,14 @@ def scripted(name: str, rules: Json) -> Provider:
     return ScriptedProvider(name, rules, WIRES, words)
 
 
-def over_http(name: str, base_url: str, http: ProviderHttp) -> Provider:
-    return OpenAiCompatible(name, base_url, http)
+@asynccontextmanager
+async def over_http(name: str, url: str) -> AsyncIterator[Provider]:
+    """Yield the provider of OpenAI's formats that answers at `url`."""
+    http = ProviderHttp()
+    try:
+        yield OpenAiCompatible(name, f"{url}/v1", http)
+    finally:
+        await http.close()
 
 
 @asynccontextmanager
@@ -189,11 +203,12 @@ async def a_road(
     agent: AgentPolicy | None = None,
     store: Store | None = None,
     owner: str = "gw-1",
+    clock: StillClock | None = None,
 ) -> AsyncIterator[Road]:
     """Yield a road over `providers`; by default one scripted provider `up` with one model `m` that says hello."""
     given = providers or (scripted("up", [{"id": "hello", "say": "Hello from the script."}]),)
     kept = store or MemoryStore()
-    kit = await a_kit(agent or a_policy(limits=limits), store=kept, owner=owner)
+    kit = await a_kit(agent or a_policy(limits=limits), store=kept, owner=owner, clock=clock)
     settings = settings or Settings()
     declared = {one.id: one for one in models or (model(provider=given[0].name),)}
     routes = Routes(declared, "v1", tiers or {}, rules, default, settings, steps or {})

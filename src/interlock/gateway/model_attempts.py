@@ -34,8 +34,11 @@ from interlock.models.wire import Seen, Wire
 
 T = TypeVar("T")
 
+_EVENTS = "text/event-stream"
 _SMALLEST_CAP = 256
 """Where the caller set no cap, ours may shrink to this to fit into what is left of a budget."""
+_MARGIN_MS = 5
+"""So that a circuit that a provider's Retry-After has opened is over when the wait is."""
 _CHARGED_WITHOUT_WORD = (ModelTimeout, ReplyCut, BadModelReply)
 """Failures after which the provider has probably worked on the prompt, and does not say so."""
 
@@ -176,7 +179,7 @@ class Attempts:
                     length = pause(settings.retries, wait, asked) if wait is not None else None
                     if length is None or not may_mend(settings.retries, error):
                         break
-                await asyncio.sleep(length / 1000)
+                await asyncio.sleep((length + _MARGIN_MS) / 1000)
             if isinstance(failure, ModelRefused):
                 break
         raise failure or ModelUnavailable("No model of the route can be asked at the moment", do="Try again later")
@@ -228,6 +231,8 @@ class Attempts:
         try:
             async with asyncio.timeout(candidate.timeouts.first_byte_ms / 1000):
                 answer = await self._open(walk, tried, stream=True)
+                if not answer.headers.get("content-type", _EVENTS).startswith(_EVENTS):
+                    raise _no_stream(tried, await answer.read())
                 chunks = answer.chunks()
                 async for chunk in chunks:
                     first += passage.feed(chunk)
@@ -334,6 +339,15 @@ class Attempts:
         count = self._counter_of(tried.candidate.provider_model)
         output = count(seen.text) if seen is not None and seen.text else 0
         return Usage(input=request_tokens(walk.request(), count), output=output), UsageSource.COUNTED
+
+
+def _no_stream(tried: Try, body: bytes) -> ModelFailed:
+    """Return what an answer that is no stream means: often it is an error behind a status that says otherwise."""
+    try:
+        tried.exchange.whole(body)
+    except ModelFailed as error:
+        return error
+    return BadModelReply(f"{tried.candidate.provider_model} answered with something else than a stream")
 
 
 def _refusal(candidate: Candidate, exchange: Exchange, status: int, body: bytes) -> ModelFailed:
