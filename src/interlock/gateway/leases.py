@@ -246,9 +246,7 @@ class LeaseBook:
         if grant.gone:
             self._lose(portion)
         elif grant.amount:
-            portion.opened = True
-            portion.amount += grant.amount
-            portion.free += grant.amount
+            portion.take(grant.amount)
 
     def _served(self, waiter: Waiter) -> bool:
         if waiter.future.done():
@@ -306,8 +304,7 @@ class LeaseBook:
         return self._draws(self._dirty) if self._dirty else ()
 
     def _give_idle(self, portion: Portion) -> None:
-        portion.give(portion.low)
-        portion.low = portion.free
+        portion.give_idle()
         if portion.giving or not portion.opened:
             self._dirty[portion] = None
         if not (portion.free or portion.reserved or portion.used or portion.slice in self._wanted):

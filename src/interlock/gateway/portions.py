@@ -9,6 +9,7 @@ from interlock.domain.budgets import Charge, Limit, Scope
 _OF_ONE_RUN = frozenset({Scope.RUN, Scope.STEP})
 _AHEAD: Final = 8
 _AHEAD_OF_ONE_RUN: Final = 2
+"""Most runs are short; one that goes on takes twice as much each time."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +30,12 @@ class Portion:
     """On its way back."""
     low: int = 0
     """The least that was free since somebody last looked: so much stood idle."""
+    pace: int = 0
+    """What was used between the last two looks."""
+    used_since: int = 0
+    """What was used since the last look, as far as it is drawn."""
+    takes: int = 0
+    """How often it was widened since it stood idle."""
     opened: bool = False
     """Whether the store knows it, or may know it."""
     leaving: bool = False
@@ -51,6 +58,7 @@ class Portion:
         if not (self.used or self.giving or last):
             return None
         self.drawings += 1
+        self.used_since += self.used
         self.draw = Draw(self.slice, self.budget, self.drawings, self.used, self.giving, last)
         self.used = self.giving = 0
         return self.draw
@@ -75,9 +83,26 @@ class Portion:
         self.low = min(self.low, self.free)
         return beyond - covered
 
+    def give_idle(self) -> None:
+        """Put on its way back what was not needed since the last look, which should be a while ago."""
+        self.takes = 0 if self.low and self.low == self.free else self.takes
+        self.give(self.low)
+        self.low = self.free
+        self.pace, self.used_since = self.used_since, 0
+
+    def take(self, amount: int) -> None:
+        """Note that the store holds `amount` more for it."""
+        self.opened = True
+        self.amount += amount
+        self.free += amount
+        self.takes += 1
+
     def ahead(self, need: int) -> int:
-        """Return the most that is worth taking when `need` is wanted at once."""
-        return need * (_AHEAD_OF_ONE_RUN if self.limit.scope in _OF_ONE_RUN else _AHEAD)
+        """Return the most that is worth taking when `need` is wanted at once: some calls ahead, or some time."""
+        factor = _AHEAD
+        if self.limit.scope in _OF_ONE_RUN:
+            factor = min(_AHEAD, _AHEAD_OF_ONE_RUN << min(self.takes, 3))
+        return max(need * factor, self.pace, self.used_since)
 
 
 @dataclass(slots=True, eq=False)

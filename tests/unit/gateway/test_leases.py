@@ -94,6 +94,30 @@ async def test_a_slice_of_one_run_is_small(book: LeaseBook, store: FaultyStore) 
     assert await standing(store) == (0, 6)
 
 
+async def test_a_run_that_goes_on_takes_more_each_time(book: LeaseBook, store: FaultyStore) -> None:
+    for _ in range(30):
+        charges = (a_charge(1, scope=Scope.RUN),)
+        book.settle(book.try_hold(charges) or await book.hold(charges), all_of_it)
+    assert store.transactions == 5  # 2, 4, 8, 8, 8
+
+
+async def test_a_busy_budget_is_taken_for_a_second_at_once(book: LeaseBook, store: FaultyStore, clock: Ticker) -> None:
+    charges = (a_charge(1, maximum=10**9),)
+
+    async def a_second() -> int:
+        before = store.transactions
+        for number in range(1_000):
+            book.settle(book.try_hold(charges) or await book.hold(charges), all_of_it)
+            if number % 100 == 99:
+                await flush(book, store)
+        clock.at += 1_001
+        return store.transactions - before - 10
+
+    assert await a_second() > 10
+    assert await a_second() <= 3
+    assert (await standing(store))[1] <= 1_000
+
+
 async def test_near_the_limit_slices_shrink_to_the_need(book: LeaseBook, store: FaultyStore) -> None:
     held = await book.hold((a_charge(900),))
     await book.hold((a_charge(20),))

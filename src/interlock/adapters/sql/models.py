@@ -29,13 +29,12 @@ ADD = Statement("""
             :started_at, :duration_ms, :first_byte_ms, :input, :output, :cache_read, :reasoning,
             :cost_nano_usd, :cached, :body)
     ON CONFLICT (tenant, call) DO NOTHING
-    RETURNING call
 """)
 
 PROPOSE = Statement("""
-    INSERT INTO proposals (tenant, run, model_call, proposal, tool, arguments_hash)
-    VALUES (:tenant, :run, :model_call, :proposal, :tool, :arguments_hash)
-    RETURNING seq
+    INSERT INTO proposals (tenant, run, model_call, place, proposal, tool, arguments_hash)
+    VALUES (:tenant, :run, :model_call, :place, :proposal, :tool, :arguments_hash)
+    ON CONFLICT (tenant, run, model_call, place) DO NOTHING
 """)
 
 FIND = Statement("""
@@ -114,15 +113,15 @@ class SqlModels(SqlCache, ModelRecords):
         self._session = session
 
     def add(self, *records: ModelCallRecord) -> None:
-        added = self._session.each(ADD, [_values(record) for record in records])
+        self._session.many(ADD, [_values(record) for record in records])
         proposed = [
-            _proposal(record, proposal)
-            for record, row in zip(records, added, strict=True)
-            if row is not None and record.call.run is not None
-            for proposal in record.proposals
+            _proposal(record, place)
+            for record in records
+            if record.proposals and record.call.run is not None
+            for place in range(len(record.proposals))
         ]
         if proposed:
-            self._session.each(PROPOSE, proposed)
+            self._session.many(PROPOSE, proposed)
 
     def find(self, tenant: TenantId, call: ModelCallId) -> ModelCallRecord | None:
         row = self._session.one(FIND, {"tenant": tenant, "call": call})
@@ -200,11 +199,13 @@ def _values(record: ModelCallRecord) -> Mapping[str, Any]:
     }
 
 
-def _proposal(record: ModelCallRecord, proposal: ProposedCall) -> Mapping[str, Any]:
+def _proposal(record: ModelCallRecord, place: int) -> Mapping[str, Any]:
+    proposal = record.proposals[place]
     return {
         "tenant": record.call.tenant,
         "run": record.call.run,
         "model_call": record.call.id,
+        "place": place,
         "proposal": proposal.id,
         "tool": proposal.tool,
         "arguments_hash": proposal.arguments_hash,

@@ -64,11 +64,12 @@ def _proposals() -> None:
         sa.Column("tenant", Key, nullable=False),
         sa.Column("run", Key, nullable=False),
         sa.Column("model_call", Key, nullable=False),
+        sa.Column("place", sa.Integer, nullable=False),
         sa.Column("proposal", Key, nullable=False),
         sa.Column("tool", Key, nullable=False),
         sa.Column("arguments_hash", Key, nullable=False),
+        sa.UniqueConstraint("tenant", "run", "model_call", "place"),
     )
-    op.create_index("proposals_of_run", "proposals", ["tenant", "run"])
 
 
 def _cached_replies() -> None:
