@@ -8,9 +8,11 @@ from interlock.models.codecs.bedrock import Bedrock
 from interlock.models.codecs.gemini import Gemini
 from interlock.models.codecs.openai_chat import OpenAiChat
 from interlock.models.codecs.openai_embeddings import OpenAiEmbeddings
+from interlock.models.codecs.openai_responses import OpenAiResponses
 from interlock.models.wire import Wire
 
 WIRES: Mapping[Dialect, Wire] = {
-    wire.dialect: wire for wire in (OpenAiChat(), Anthropic(), Gemini(), Bedrock(), OpenAiEmbeddings())
+    wire.dialect: wire
+    for wire in (OpenAiChat(), OpenAiResponses(), Anthropic(), Gemini(), Bedrock(), OpenAiEmbeddings())
 }
 SPOKEN = tuple(dialect for dialect in WIRES if dialect is not Dialect.OPENAI_EMBEDDINGS)
