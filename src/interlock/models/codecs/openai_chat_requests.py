@@ -53,6 +53,8 @@ def read_request(body: JsonObject) -> Request:
     odd: set[str] = set()
     tools, fields = _read_tools(top)
     extras: dict[str, Json] = {k: v for k, v in body.items() if k not in _NEUTRAL and v is not None}
+    if extras.get("store") is False:
+        del extras["store"]
     choice, chosen = _read_choice(top["tool_choice"])
     options = top["stream_options"]
     stop = top["stop"]

@@ -9,8 +9,12 @@ from interlock.models.sse import event
 
 # What stands in place of a status where an error comes inside a reply: types and codes of OpenAI and of servers like it.
 _STATUSES = {
-    "invalid_request_error": 400,
-    "invalid_prompt": 400,
+    "bio_policy": 400,
+    "misalignment_policy_violation": 400,
+    "data_residency_mismatch": 400,
+    "unsupported_image_media_type": 400,
+    "empty_image_file": 400,
+    "failed_to_download_image": 400,
     "context_length_exceeded": 400,
     "content_filter": 400,
     "content_policy_violation": 400,
@@ -22,6 +26,7 @@ _STATUSES = {
     "model_not_found": 404,
     "NotFoundError": 404,
     "timeout": 504,
+    "vector_store_timeout": 504,
     "timeout_error": 504,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
@@ -71,7 +76,16 @@ def _words(body: Json) -> tuple[str, str, int]:
         kind = said.get("type")
         return kind if isinstance(kind, str) else "", message, code
     words = [word for word in (code, said.get("type")) if isinstance(word, str) and word and word != "error"]
-    return words[0] if words else "", message, next((_STATUSES[word] for word in words if word in _STATUSES), 500)
+    return words[0] if words else "", message, _status(words)
+
+
+def _status(words: list[str]) -> int:
+    for word in words:
+        if word in _STATUSES:
+            return _STATUSES[word]
+        if word.startswith(("invalid_", "image_")):
+            return 400
+    return 500
 
 
 def write_error(error: InterlockError) -> dict[str, Json]:
