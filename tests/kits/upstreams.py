@@ -123,6 +123,7 @@ class Upstream:
     received: list[Received] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
     """In the order of `received`."""
+    connections: int = 0
     gone: int = 0
     """How many askers went away within a reply."""
 
@@ -136,6 +137,7 @@ class Upstream:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
+        self.connections += 1
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while (request := await self._read(reader)) is not None:
                 charge = Charge()

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 from interlock.domain.errors import ModelUnavailable, ToolUnavailable
 from interlock.gateway.ports import Secrets
@@ -14,10 +15,13 @@ _FIT = re.compile(r"[\x21-\x7e]+")
 class Credential:
     """One secret."""
 
-    __slots__ = ("_provider", "_reference", "_secrets", "_until", "_value")
+    __slots__ = ("_now", "_provider", "_reference", "_secrets", "_until", "_value")
 
-    def __init__(self, secrets: Secrets, reference: str, provider: str) -> None:
-        """`reference` is what `secrets` resolves; `provider` is named in errors."""
+    def __init__(
+        self, secrets: Secrets, reference: str, provider: str, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`reference` is what `secrets` resolves; `provider` is named in errors; `now` tells passing seconds."""
+        self._now = now
         self._secrets = secrets
         self._reference = reference
         self._provider = provider
@@ -30,7 +34,7 @@ class Credential:
     @property
     def at_hand(self) -> str:
         """The secret while it may be used without being looked up, else nothing."""
-        return self._value if time.monotonic() < self._until else ""
+        return self._value if self._now() < self._until else ""
 
     async def value(self) -> str:
         """Return the secret. Raises ModelUnavailable, which names only the reference."""
@@ -48,7 +52,7 @@ class Credential:
                 why="its credential holds characters that no header may hold",
                 do=f"Put the bare key behind {self._reference}",
             )
-        self._value, self._until = found, time.monotonic() + KEPT_S
+        self._value, self._until = found, self._now() + KEPT_S
         return found
 
     def forget(self) -> None:

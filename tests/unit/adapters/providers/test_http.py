@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -92,6 +93,37 @@ async def test_a_provider_that_nobody_reaches_is_unavailable(http: ProviderHttp)
         await OpenAiCompatible("vllm", url, http).open(outbound(), CHAT)
     with pytest.raises(ModelUnavailable, match="no address"):
         await OpenAiCompatible("vllm", "http://nothing.invalid/v1", http).open(outbound(), CHAT)
+
+
+async def test_a_connection_that_does_not_come_about_is_given_up(http: ProviderHttp) -> None:
+    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for filling in (first, second):
+            filling.settimeout(0)
+            filling.connect_ex(full.getsockname())
+        provider = OpenAiCompatible("vllm", f"http://127.0.0.1:{full.getsockname()[1]}", http)
+        async with asyncio.timeout(2):
+            with pytest.raises(ModelUnavailable, match="in time"):
+                await provider.open(outbound(connect_ms=60), CHAT)
+
+
+async def test_a_connection_is_used_again_after_a_whole_reply_and_only_then(http: ProviderHttp) -> None:
+    acts = [Act(), Act(), Act(pause_s=0.01), Act(), Act()]
+    async with an_upstream(CHAT, acts) as upstream:
+        provider = at(upstream, http)
+        for stream in (False, True):
+            answer = await provider.open(outbound(stream=stream), CHAT)
+            await taken(answer, stream=stream)
+            await answer.close()
+        assert upstream.connections == 1
+        left = await provider.open(outbound(stream=True), CHAT)
+        await left.close()
+        answer = await provider.open(outbound(), CHAT)
+        assert b"fox" in await answer.read()
+        assert upstream.connections == 2, "what is left of a reply is nobody else's reply"
+        refused = await provider.open(outbound(), CHAT)
+        await refused.close()
 
 
 @pytest.mark.parametrize("stream", [False, True])

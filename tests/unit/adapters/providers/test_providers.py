@@ -7,7 +7,7 @@ import pytest
 
 from interlock.adapters.providers.anthropic import AnthropicProvider
 from interlock.adapters.providers.bedrock import AwsCredential, BedrockProvider
-from interlock.adapters.providers.credentials import Credential
+from interlock.adapters.providers.credentials import KEPT_S, Credential
 from interlock.adapters.providers.gemini import GeminiProvider
 from interlock.adapters.providers.http import ProviderHttp
 from interlock.adapters.providers.openai import OpenAiCompatible, OpenAiProvider
@@ -218,6 +218,20 @@ async def test_a_credential_is_kept_for_a_moment_and_looked_up_again_when_it_is_
         safe.secrets["key"] = "new"
         await (await provider.open(outbound(), Dialect.OPENAI_CHAT)).read()
         assert [request.headers["authorization"] for request in upstream.received[2:]] == ["Bearer old", "Bearer new"]
+
+
+async def test_a_credential_is_looked_up_again_after_its_moment(http: ProviderHttp) -> None:
+    safe, now = Safe(key="old"), [0.0]
+    key = Credential(safe, "key", "p", lambda: now[0])
+    async with an_upstream(Dialect.BEDROCK) as upstream:
+        provider = BedrockProvider("p", http, "eu-central-1", key, base_url=upstream.url)
+        await (await provider.open(outbound(), Dialect.BEDROCK)).read()
+        safe.secrets["key"] = "new"
+        now[0] = KEPT_S
+        await provider.models()
+        await (await provider.open(outbound(), Dialect.BEDROCK)).read()
+    assert [request.headers["authorization"] for request in upstream.received] == ["Bearer old", *["Bearer new"] * 3]
+    assert safe.asked == 2
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t\r\nx-evil: 1", "s3 cr3t", "sécr3t", " "])
