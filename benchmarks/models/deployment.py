@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from benchmarks.models.exchange import MODEL
 from benchmarks.models.processes import NotStarted
@@ -56,3 +57,16 @@ def deploy(folder: Path, url: str) -> Mapping[str, str]:
     if made.returncode:
         raise NotStarted(" ".join((made.stderr or made.stdout).split()))
     return {"Authorization": f"Bearer {json.loads(made.stdout)['secret']}", "X-Interlock-Run": _RUN}
+
+
+def open_run(port: int, headers: Mapping[str, str]) -> None:
+    """Open the run that every call belongs to, or raise NotStarted."""
+    asked = Request(
+        f"http://127.0.0.1:{port}/api/v1/runs",
+        json.dumps({"run": _RUN}).encode(),
+        {"Authorization": headers["Authorization"], "Content-Type": "application/json"},
+    )
+    try:
+        urlopen(asked, timeout=30).close()
+    except OSError as error:
+        raise NotStarted(f"It opened no run: {error}") from error

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.models.deployment import VARIABLE, deploy
+from benchmarks.models.deployment import VARIABLE, deploy, open_run
 from benchmarks.models.exchange import MODEL
 from benchmarks.models.processes import LOAD_CORE, PROXY_CORE, NotStarted, Server, started
 
@@ -34,6 +34,8 @@ class Launch:
     headers: Mapping[str, str]
     patience_s: float = 60.0
     environment: Mapping[str, str] = field(default_factory=dict)
+    ready: Callable[[int, Mapping[str, str]], None] | None = None
+    """Called with the port and the headers once it listens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ def proxy(name: str, port: int, folder: Path, url: str) -> Iterator[Stack]:
     launch = STARTERS[name](own, port, url)
     environment = {**_here(), **launch.environment}
     with started(launch.argv, port, PROXY_CORE, own / "server.log", launch.patience_s, environment) as server:
+        if launch.ready:
+            launch.ready(port, launch.headers)
         yield Stack(name, server, launch.headers, held=True)
 
 
@@ -78,7 +82,7 @@ def _bare(_: Path, port: int, url: str) -> Launch:
 def _interlock(folder: Path, port: int, url: str) -> Launch:
     headers = deploy(folder, url)
     argv = (sys.executable, "-m", "interlock", "serve", "--config", str(folder), "--port", str(port))
-    return Launch(argv, headers, environment={VARIABLE: "upstream"})
+    return Launch(argv, headers, environment={VARIABLE: "upstream"}, ready=open_run)
 
 
 def _litellm(folder: Path, port: int, url: str) -> Launch:
