@@ -107,10 +107,10 @@ def _text(text: str) -> types.TextContent:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve `app` on a free port of this machine; yields its base URL."""
+async def serving(app: ASGIApp, *, http: str = "auto") -> AsyncIterator[str]:
+    """Serve `app` on a free port of this machine; yields its base URL. `http` names the parser."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, log_level="error", ws="none", http=http, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listening]))
     while not server.started:

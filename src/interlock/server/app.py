@@ -13,6 +13,7 @@ from interlock.server.api.table import OPERATIONS
 from interlock.server.bearers import Forgetting, RememberedBearers
 from interlock.server.guard import Authenticate, DoorRules, Guard
 from interlock.server.health import Readiness, healthz
+from interlock.server.models.routes import model_routes, model_surfaces
 from interlock.server.problems import JSON, send_bytes
 from interlock.server.routing import GuardedRoute, Routes
 from interlock.server.tools.routes import tool_routes
@@ -30,15 +31,16 @@ def build_app(
     """
     routes = Routes(all_routes(desks, approvals_url=approvals_url))
     if authenticate is not None:
-        return Guard(routes, rules, authenticate)
+        return Guard(routes, rules, authenticate, model_surfaces())
     bearers = RememberedBearers(desks.access.authenticate)
-    return Guard(Forgetting(routes, bearers), rules, bearers)
+    return Guard(Forgetting(routes, bearers), rules, bearers, model_surfaces())
 
 
 def all_routes(desks: Desks, *, approvals_url: str | None = None) -> tuple[GuardedRoute, ...]:
     """Return every route of the server."""
     document = Document(orjson.dumps(reference()))
     return (
+        *model_routes(desks.models),
         *tool_routes(desks.gate, desks.runs, approvals_url=approvals_url),
         *(route(operation, desks) for operation in OPERATIONS),
         GuardedRoute(REFERENCE, frozenset({"GET"}), EVERYONE, document),

@@ -102,7 +102,7 @@ class Cases:
 
 def embeddings(place: Place) -> Any:
     one = OpenAIEmbeddings(
-        model="scripted",
+        model="vectors",
         base_url=f"{place.url}/v1",
         api_key=place.key,
         # Its own counting of tokens would fetch a vocabulary from the network.

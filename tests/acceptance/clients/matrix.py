@@ -43,9 +43,9 @@ Case = Callable[[Place], Any]
 
 
 def play(cases: Mapping[str, Case]) -> None:
-    """Play every case against the place that the command line names."""
-    place = Place(sys.argv[1], sys.argv[2])
-    print(json.dumps({name: _outcome(case, place) for name, case in cases.items()}))
+    """Play the cases that the command line names, or all, against the place that it names."""
+    place, named = Place(sys.argv[1], sys.argv[2]), sys.argv[3:]
+    print(json.dumps({name: _outcome(case, place) for name, case in cases.items() if not named or name in named}))
 
 
 def _outcome(case: Case, place: Place) -> Any:

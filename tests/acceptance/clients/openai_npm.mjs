@@ -1,7 +1,7 @@
 // The official OpenAI client for Node: plays its cases and prints what came of each as JSON.
 import OpenAI from "openai";
 
-const [url, key] = process.argv.slice(2);
+const [url, key, ...named] = process.argv.slice(2);
 const PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 const HELLO = "Say hello";
 const WEATHER = "What is the weather in Oslo?";
@@ -96,7 +96,7 @@ const cases = {
     return [counted.object, counted.input_tokens > 0];
   },
   async embeddings() {
-    const reply = await client().embeddings.create({ model: "scripted", input: ["a", "b"] });
+    const reply = await client().embeddings.create({ model: "vectors", input: ["a", "b"] });
     return [reply.data.length, reply.data[0].embedding.length > 1, reply.data[0].embedding.every(Number.isFinite)];
   },
   async models() {
@@ -118,6 +118,7 @@ const cases = {
 
 const outcomes = {};
 for (const [name, play] of Object.entries(cases)) {
+  if (named.length && !named.includes(name)) continue;
   try {
     outcomes[name] = { value: await play() };
   } catch (error) {

@@ -142,9 +142,9 @@ def responses_count(place: Place) -> Any:
 
 def embeddings(place: Place) -> Any:
     one = client(place)
-    floats = one.embeddings.create(model="scripted", input=["a", "b"], encoding_format="float")
-    packed = one.embeddings.create(model="scripted", input="a", encoding_format="base64").data[0].embedding
-    usual = one.embeddings.create(model="scripted", input="a").data[0].embedding
+    floats = one.embeddings.create(model="vectors", input=["a", "b"], encoding_format="float")
+    packed = one.embeddings.create(model="vectors", input="a", encoding_format="base64").data[0].embedding
+    usual = one.embeddings.create(model="vectors", input="a").data[0].embedding
     first = floats.data[0].embedding
     near = [abs(a - b) < 1e-6 for a, b in zip(first, usual, strict=True)]
     raw = base64.b64decode(packed) if isinstance(packed, str) else struct.pack(f"<{len(packed)}f", *packed)

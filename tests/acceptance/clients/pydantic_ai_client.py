@@ -117,7 +117,7 @@ def _with_tool(model: Any, text: str) -> Any:
 
 def embeddings(place: Place) -> Any:
     provider = OpenAIProvider(base_url=f"{place.url}/v1", api_key=place.key)
-    done = asyncio.run(Embedder(OpenAIEmbeddingModel("scripted", provider=provider)).embed_documents(["a", "b"]))
+    done = asyncio.run(Embedder(OpenAIEmbeddingModel("vectors", provider=provider)).embed_documents(["a", "b"]))
     return [len(done.embeddings), len(done.embeddings[0]) == len(done.embeddings[1]) > 0]
 
 

@@ -61,7 +61,7 @@ def _operation(described: Description, schemas: dict[str, Json]) -> JsonObject:
         operation["security"] = []
     else:
         operation["x-roles"] = sorted(role.value for role in described.roles)
-    return operation
+    return operation | described.extras
 
 
 def _answer(described: Description, schemas: dict[str, Json]) -> JsonObject:

@@ -7,7 +7,7 @@ from typing import Annotated
 from interlock.domain.canonical import Json
 from interlock.domain.identity import Role
 from interlock.server.api.documents import StatusDocument
-from interlock.server.api.operations import PREFIX, Description
+from interlock.server.api.operations import PREFIX, Description, Nothing
 
 AGENTS = frozenset({Role.AGENT})
 EVERYONE = frozenset(Role)
@@ -53,7 +53,47 @@ class RpcDocument:
     error: Json = None
 
 
+@dataclass(frozen=True, slots=True)
+class TokensDocument:
+    """How many tokens a request would bring in."""
+
+    input_tokens: int
+
+
+def _asked(path: str, name: str, sentence: str, answer: type = Nothing) -> Description:
+    # The vendor's own reference says what may stand in the body.
+    content = {"application/json": {"schema": {"type": "object"}}}
+    body: dict[str, Json] = {"requestBody": {"required": True, "content": content}}
+    return Description("POST", path, name, f"{sentence} {_WORDS}", AGENTS, answer=answer, extras=body)
+
+
+_WORDS = "Errors come in the words of its clients."
+
 DESCRIPTIONS = (
+    _asked("/v1/chat/completions", "chatCompletion", "Ask a model in OpenAI's chat format."),
+    _asked("/v1/responses", "createResponse", "Ask a model in OpenAI's responses format."),
+    _asked(
+        "/v1/responses/input_tokens",
+        "countResponseTokens",
+        "Count the tokens of a request in OpenAI's responses format.",
+        answer=TokensDocument,
+    ),
+    _asked("/v1/embeddings", "embed", "Embed texts in OpenAI's format."),
+    _asked("/v1/messages", "createMessage", "Ask a model in Anthropic's format."),
+    _asked(
+        "/v1/messages/count_tokens",
+        "countMessageTokens",
+        "Count the tokens of a request in Anthropic's format.",
+        answer=TokensDocument,
+    ),
+    Description(
+        "GET",
+        "/v1/models",
+        "listModels",
+        "List the models and tiers that the agent may ask for; in Anthropic's shape for its clients, else in OpenAI's.",
+        AGENTS,
+    ),
+    Description("GET", "/v1/models/{id}", "showModel", "Show one of these models.", AGENTS),
     Description(
         "POST",
         "/v1/tool-calls",

@@ -1,12 +1,16 @@
 """The paths of the model surface, how its errors are told, and what the door lets through there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from starlette.types import Scope, Send
 
 from interlock.domain.errors import InterlockError
 from interlock.domain.identity import Role
 from interlock.domain.models import Dialect
+from interlock.models.codecs.anthropic import Anthropic
+from interlock.models.codecs.openai_chat import OpenAiChat
+from interlock.models.codecs.openai_embeddings import OpenAiEmbeddings
+from interlock.models.codecs.openai_responses import OpenAiResponses
 from interlock.models.ports import Operation
 from interlock.models.wire import Wire
 from interlock.server.guard import Surface, Tell
@@ -48,16 +52,16 @@ def model_routes(gate: Gate) -> tuple[GuardedRoute, ...]:
     )
 
 
-def model_surfaces(wires: Mapping[Dialect, Wire]) -> Callable[[str], Surface | None]:
+def model_surfaces() -> Callable[[str], Surface | None]:
     """Return what the door asks for the surface of a path; paths below those of the model surface belong to it."""
-    openai, anthropic = _surface(_told_by(wires[Dialect.OPENAI_CHAT])), _surface(_told_by(wires[Dialect.ANTHROPIC]))
+    openai, anthropic = _surface(_told_by(OpenAiChat())), _surface(_told_by(Anthropic()))
     exact = {
         CHAT: openai,
-        RESPONSES: _surface(_told_by(wires[Dialect.OPENAI_RESPONSES])),
-        EMBEDDINGS: _surface(_told_by(wires[Dialect.OPENAI_EMBEDDINGS])),
+        RESPONSES: _surface(_told_by(OpenAiResponses())),
+        EMBEDDINGS: _surface(_told_by(OpenAiEmbeddings())),
         MESSAGES: anthropic,
         COUNT: anthropic,
-        MODELS: _surface(_told_by_either(wires[Dialect.OPENAI_CHAT], wires[Dialect.ANTHROPIC])),
+        MODELS: _surface(_told_by_either(OpenAiChat(), Anthropic())),
         "/v1/chat": openai,
         # Clients that still know it are to read why it is not there.
         "/v1/completions": openai,
