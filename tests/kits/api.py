@@ -15,11 +15,13 @@ from interlock.domain.ids import AgentId
 from interlock.gateway.access_desk import operator_at_the_machine
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
+from interlock.gateway.model_desk import ModelDesk
 from interlock.gateway.record_desk import RecordDesk
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules
 from tests.kits.gate import TENANT, Kit, a_kit
 from tests.kits.mcp import serving
+from tests.kits.models import no_models
 
 PEOPLE = {
     "agent": frozenset({Role.AGENT}),
@@ -41,7 +43,9 @@ class Answer:
 
     @property
     def code(self) -> str:
-        return self.body.get("code", "") if isinstance(self.body, dict) else ""
+        said = self.body if isinstance(self.body, dict) else {}
+        # Clients of models are told in their own words.
+        return said.get("error", said).get("code", "")  # type: ignore[no-any-return]
 
 
 @dataclass(slots=True)
@@ -105,6 +109,8 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
         desks = Desks(
             tenant=TENANT,
             gate=kit.gate,
+            models=no_models(kit),
+            model_calls=ModelDesk(store),
             runs=kit.runs,
             approvals=kit.approvals,
             brakes=kit.brakes,

@@ -238,3 +238,21 @@ async def a_road(
         await leases.close()
         for one in given:
             await one.close()
+
+
+def no_models(kit: Kit) -> ModelGate:
+    """Return the road of a deployment that routes no models."""
+    leases = LeaseBook(kit.store, kit.owner, kit.clock)
+    recorder, health = Recorder(kit.store, leases, kit.owner), Health()
+
+    def price_of(candidate: Candidate, now: int) -> PriceTag | None:
+        return None
+
+    def counter_of(name: str) -> Count:
+        return words
+
+    attempts = Attempts({}, lambda _name, dialect: WIRES[dialect], leases, health, price_of, counter_of, kit.clock.now)
+    admitter = ModelAdmitter(
+        kit.publisher.current, None, WIRES, health, price_of, counter_of, Standings(kit.store), kit.clock
+    )
+    return ModelGate(admitter, attempts, ReplyCache(kit.store), recorder, "none")

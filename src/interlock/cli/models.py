@@ -116,7 +116,7 @@ def _book(file: RouterFile) -> PriceBook:
 
 async def _probed(config: Path, wanted: tuple[DeclaredModel, ...]) -> list[Probe]:
     """Ask all of `wanted`, a few at a time."""
-    async with open_interlock(config, discover=False) as interlock:
+    async with open_interlock(config, discover=False, models=True) as interlock:
         road, turn = interlock.models, asyncio.Semaphore(_AT_ONCE)
 
         async def one(model: DeclaredModel) -> Probe:

@@ -114,6 +114,7 @@ async def open_interlock(
     path: Path,
     *,
     discover: bool = True,
+    models: bool | None = None,
     store: Store | None = None,
     environ: Mapping[str, str] | None = None,
     notifier: Notifier | None = None,
@@ -124,11 +125,14 @@ async def open_interlock(
 
     With `discover` every upstream is asked what it offers; without, only interlock.yaml is read, no upstream is touched and
     no secret is needed, there is no release, and only what needs none works.
+    `models` says whether the router file is read too; by default it goes with `discover`.
     `store` takes the place of the deployment's own and stays open.
     A process silent for `alive_ms` is taken for dead by the others.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
     """
     deployment = load_deployment(path, whole=discover)
+    if models and not discover:
+        deployment = replace(deployment, router=load_deployment(path).router)
     variables = os.environ if environ is None else environ
     async with contextlib.AsyncExitStack() as stack:
         if store is None:

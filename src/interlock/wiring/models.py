@@ -4,6 +4,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from interlock.adapters.providers.building import Supplies, provider_of
 from interlock.adapters.providers.http import ProviderHttp
 from interlock.config import Deployment, RouterFile
 from interlock.domain.errors import ConfigurationError, InterlockError
@@ -20,9 +21,10 @@ from interlock.gateway.store import Store
 from interlock.models.counting import Count
 from interlock.models.ports import Provider
 from interlock.models.prices.book import Origin, PriceBook, load
+from interlock.models.recorded import Rates
 from interlock.models.routing import Candidate, Health, Router
 from interlock.models.tokens.counting import counter
-from interlock.wiring.providers import WireOf, all_wires, provider_of, wires_of
+from interlock.wiring.wires import WireOf, all_wires, wires_of
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +69,8 @@ def build_models(
         return lambda text: count.count(text, model)
 
     prices = _prices(file)
-    providers = {one.name: provider_of(one, http, secrets, wires, counter_of(one.name)) for one in declared}
+    supplies = Supplies(http, secrets, wires, counter_of(""), _rates(file, prices, clock.now()))
+    providers = {one.name: provider_of(one, supplies) for one in declared}
     leases = LeaseBook(store, owner, clock)
     recorder = Recorder(store, leases, owner)
     health = Health(router.settings.breaker) if router is not None else Health()
@@ -93,3 +96,14 @@ def _prices(file: RouterFile | None) -> PriceBook:
     if problems:
         raise ConfigurationError("The prices file has problems", problems=problems)
     return book
+
+
+def _rates(file: RouterFile | None, prices: PriceBook, now: int) -> dict[str, Rates]:
+    """Return what recorded models cost, for records that say tokens and cost but not what came from a cache."""
+    found = {}
+    for model in file.routes.models.values() if file is not None else ():
+        price = prices.find(model.prices, model.name, now)
+        if price is not None:
+            rates = [price.standard.per_million(kind) * 1_000 for kind in ("input", "cache_read", "output")]
+            found[model.name] = Rates(*(int(rate) for rate in rates))
+    return found
