@@ -8,11 +8,13 @@ from pathlib import Path
 import orjson
 
 from interlock.domain.canonical import Json
-from interlock.models.dialogue import StreamEvent
+from interlock.models.dialogue import Message, Request, Role, StreamEvent, Text
 from interlock.models.sse import Splitter
 from interlock.models.wire import SseEvent, StreamReader, Wire
 
 GOLDEN = Path(__file__).resolve().parent.parent / "unit" / "models" / "codecs" / "golden"
+
+ASK = Request("a-model", (Message(Role.USER, (Text("Hi"),)),), stream=True, stream_usage=True)
 
 
 def plain(value: object) -> Json:
@@ -54,7 +56,7 @@ def read_all(reader: StreamReader, events: list[SseEvent]) -> list[StreamEvent]:
     return [said for event in events for said in reader.read(event)]
 
 
-def through(wire: Wire, request: Json, events: list[StreamEvent]) -> list[StreamEvent]:
+def through(wire: Wire, request: Request, events: list[StreamEvent]) -> list[StreamEvent]:
     """Return `events` written as a stream of `wire` and read back, cut into pieces at awkward places."""
     writer, reader, splitter = wire.writer(request), wire.reader(), Splitter()
     sent = b"".join(writer.write(event) for event in events)

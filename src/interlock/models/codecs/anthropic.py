@@ -83,8 +83,8 @@ class Anthropic(Wire):
     def reader(self) -> StreamReader:
         return Reader()
 
-    def writer(self, request: Request) -> StreamWriter:  # noqa: ARG002 - the same for every request
-        return Writer()
+    def writer(self, request: Request) -> StreamWriter:
+        return Writer(request.model)
 
     def read_error(self, status: int, body: bytes) -> ModelFailed:
         return anthropic_errors.read_error(status, body)

@@ -153,9 +153,10 @@ class _Block:
 
 
 class Writer(StreamWriter):
-    """Writes one stream, one block after the other."""
+    """Writes one stream, one block after the other. `model` stands where the provider does not name its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
+        self._model = model
         self._turns = InTurn()
         self._count = 0
         self._part: Part = Text("")
@@ -167,7 +168,7 @@ class Writer(StreamWriter):
     def _pieces(self, event: StreamEvent) -> Iterator[bytes]:
         match event:
             case Begin():
-                yield _written("message_start", message=_opening(event))
+                yield _written("message_start", message=_opening(event, self._model))
             case PartBegin():
                 yield from self._begin(event.part)
             case Delta():
@@ -250,12 +251,12 @@ def _words(part: Part) -> str:
     return ""
 
 
-def _opening(event: Begin) -> dict[str, Json]:
+def _opening(event: Begin, model: str) -> dict[str, Json]:
     return {
         "id": event.id,
         "type": "message",
         "role": "assistant",
-        "model": event.model,
+        "model": event.model or model,
         "content": [],
         "stop_reason": None,
         "stop_sequence": None,

@@ -10,7 +10,7 @@ from interlock.models.codecs.gemini import Gemini
 from interlock.models.dialogue import End
 from interlock.models.streams import whole
 from interlock.models.wire import Wire
-from tests.kits.dialogues import golden, plain, read_all, sse_events, through
+from tests.kits.dialogues import ASK, golden, plain, read_all, sse_events, through
 
 WIRES: dict[str, Wire] = {"anthropic": Anthropic(), "gemini": Gemini(), "bedrock": Bedrock()}
 
@@ -60,7 +60,7 @@ def test_a_stream_is_understood_and_written_back_without_loss(wire: Wire, case: 
     assert reader.finished
     assert isinstance(events[-1], End)
     assert plain(whole(events)) == case["neutral"]
-    assert plain(whole(through(wire, None, events))) == case["neutral"]
+    assert plain(whole(through(wire, ASK, events))) == case["neutral"]
 
 
 @pytest.mark.parametrize(("wire", "case"), _cases("streams"))

@@ -14,7 +14,7 @@ from interlock.models.codecs.anthropic import Anthropic
 from interlock.models.codecs.bedrock import Bedrock
 from interlock.models.codecs.gemini import Gemini
 from interlock.models.wire import SseEvent, Wire
-from tests.kits.dialogues import golden
+from tests.kits.dialogues import ASK, golden
 
 WIRES: tuple[Wire, ...] = (Anthropic(), Gemini(), Bedrock())
 LEAVES = (
@@ -112,7 +112,7 @@ def test_any_event_of_a_stream_is_read_or_fails_in_our_words(wire: Wire, data: s
     at = data.draw(st.integers(0, len(recorded) - 1))
     name, said = recorded[at]
     changed = _mutated(said, data.draw(st.sampled_from(_places(said))), data.draw(NEWS))
-    tap, reader, writers = wire.tap(hide_usage=False), wire.reader(), [other.writer(None) for other in WIRES]  # type: ignore[arg-type]
+    tap, reader, writers = wire.tap(hide_usage=False), wire.reader(), [other.writer(ASK) for other in WIRES]
     with contextlib.suppress(ModelFailed):
         for event_name, value in [*recorded[:at], (name, changed), *recorded[at + 1 :]]:
             event = SseEvent(b"", orjson.dumps(value), event_name)
