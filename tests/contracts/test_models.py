@@ -7,73 +7,19 @@ from typing import Any
 import pytest
 
 from interlock.domain.calls import Failure
-from interlock.domain.ids import ModelCallId, RunId, TenantId, UserId
+from interlock.domain.ids import ModelCallId, RunId, TenantId
 from interlock.domain.models import (
-    Attempt,
-    Dialect,
-    ModelCall,
     ModelCallRecord,
     ModelCallStatus,
     ProposedCall,
     Usage,
-    UsageSource,
 )
 from interlock.gateway.store import Store, Tx
 from interlock.models.ports import CachedReply, ModelCallFilter, Spending
-from tests.contracts.samples import ACME, AGENT, ANNA, NOW, OTHER, put_all
+from tests.contracts.model_samples import a_model_call, a_model_record, an_attempt
+from tests.contracts.samples import ACME, AGENT, NOW, OTHER, put_all
 
 DAY = 86_400_000
-USAGE = Usage(1200, 80, cache_read=900, cache_write=20, cache_write_1h=7, reasoning=30, audio_input=2, audio_output=1)
-
-
-def an_attempt(**changes: Any) -> Attempt:
-    fields: dict[str, Any] = {
-        "provider": "openai",
-        "model": "gpt-5.6",
-        "outcome": "served",
-        "duration_ms": 812,
-        "usage": USAGE,
-        "usage_source": UsageSource.PROVIDER,
-        "cost_nano_usd": 4_200_000,
-        "excess_nano_usd": 3,
-    }
-    return Attempt(**(fields | changes))
-
-
-def a_model_call(id_: str = "mc-1", **changes: Any) -> ModelCall:
-    fields: dict[str, Any] = {
-        "id": ModelCallId(id_),
-        "tenant": ACME,
-        "agent": AGENT,
-        "principal": ANNA,
-        "model": "mid",
-        "dialect": Dialect.ANTHROPIC,
-        "run": RunId("run-1"),
-        "user": UserId("u-7"),
-        "step": "plan",
-        "labels": (("team", "support"), ("size", "naïve \U0001f600")),
-        "streamed": True,
-    }
-    return ModelCall(**(fields | changes))
-
-
-def a_model_record(id_: str = "mc-1", *, call: dict[str, Any] | None = None, **changes: Any) -> ModelCallRecord:
-    fields: dict[str, Any] = {
-        "call": a_model_call(id_, **(call or {})),
-        "status": ModelCallStatus.SUCCEEDED,
-        "started_at": NOW,
-        "duration_ms": 900,
-        "first_byte_ms": 210,
-        "attempts": (an_attempt(provider="local", outcome="model_timeout", usage=Usage()), an_attempt()),
-        "tier": "mid",
-        "stop": "tool_use",
-        "prices": "2026-11-01",
-        "route": {"rule": "tickets", "share": 0.7},
-        "events": ({"kind": "trimmed", "dropped": 4},),
-        "proposals": (ProposedCall("toolu_1", "refund", "a" * 64), ProposedCall("toolu_2", "look", "")),
-        "salt": bytes(range(32)),
-    }
-    return ModelCallRecord(**(fields | changes))
 
 
 async def test_a_record_comes_back_as_it_was_written(store: Store) -> None:

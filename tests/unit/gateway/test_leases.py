@@ -13,38 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from interlock.budgets.slices import Draw
-from interlock.domain.budgets import Charge, Limit, Measure, Scope, Window
+from interlock.domain.budgets import Charge, Scope
 from interlock.domain.errors import BudgetExceeded, StoreUnavailable
 from interlock.gateway.leases import Held, LeaseBook
-from interlock.gateway.ports import Clock
 from interlock.gateway.reclaim import reclaim
 from tests.kits.faulty_store import Fate, FaultyStore
+from tests.kits.leasing import Ticker, a_charge, all_of_it, nothing, standing
 
 SOME = settings(max_examples=150, stateful_step_count=30, suppress_health_check=list(HealthCheck))
 # A defect only has to be found; making its example small would take most of the time.
 FIND = settings(SOME, max_examples=600, phases=(Phase.generate,), print_blob=False, database=None)
-
-
-class Ticker(Clock):
-    """A clock that stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.at = 1_800_000_000_000
-
-    def now(self) -> int:
-        return self.at
-
-
-def a_charge(amount: int, budget: str = "acme|b1", maximum: int = 1_000, scope: Scope = Scope.AGENT) -> Charge:
-    return Charge(budget, Limit("daily", Measure.TOKENS, scope, maximum, Window.DAY), amount)
-
-
-def nothing(_charge: Charge) -> int:
-    return 0
-
-
-def all_of_it(charge: Charge) -> int:
-    return charge.amount
 
 
 async def flush(book: LeaseBook, store: FaultyStore) -> None:
@@ -55,11 +33,6 @@ async def flush(book: LeaseBook, store: FaultyStore) -> None:
         book.undone(draws)
     else:
         book.done(draws, gone)
-
-
-async def standing(store: FaultyStore, budget: str = "acme|b1") -> tuple[int, int]:
-    found = await store.read(lambda tx: tx.budgets.balances(budget))
-    return (found[0].spent, found[0].held) if found else (0, 0)
 
 
 @pytest.fixture

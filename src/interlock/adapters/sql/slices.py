@@ -73,19 +73,28 @@ LOCK = Statement(
     """,
 )
 
+KNOWN = Statement(
+    """
+    SELECT slice, drawn, amount FROM slices
+    WHERE owner = :owner AND slice IN (SELECT CAST(value AS integer) FROM json_each(:slices))
+    """,
+    postgresql="""
+    SELECT slice, drawn, amount FROM slices
+    WHERE owner = :owner AND slice = ANY(CAST(CAST(:slices AS text[]) AS bigint[]))
+    """,
+)
+
 NARROW = Statement("""
-    UPDATE slices SET amount = amount - :spent - :returned, drawn = :number
-    WHERE owner = :owner AND slice = :slice AND drawn < :number
-    RETURNING slice
+    UPDATE slices SET amount = amount - :amount, drawn = :number WHERE owner = :owner AND slice = :slice
 """)
 
-CLOSE = Statement("DELETE FROM slices WHERE owner = :owner AND slice = :slice RETURNING amount")
+END = Statement("DELETE FROM slices WHERE owner = :owner AND slice = :slice")
+
+WRITE_OFF = Statement("DELETE FROM slices WHERE owner = :owner AND slice = :slice RETURNING amount")
 
 SPEND = Statement("""
-    UPDATE budgets SET held = held - :amount, spent = spent + :spent WHERE budget = :budget RETURNING budget
+    UPDATE budgets SET held = held - :amount, spent = spent + :spent WHERE budget = :budget
 """)
-
-THERE = Statement("SELECT slice FROM slices WHERE owner = :owner AND slice = :slice")
 
 SLICES = Statement(
     """
@@ -155,29 +164,33 @@ class SqlSlices:
                 self._session.one(NOTE_LIMIT, {"budget": want.charge.budget, "maximum": maximum})
 
     def draw(self, owner: str, draws: tuple[Draw, ...]) -> frozenset[int]:
-        ordered = sorted(draws, key=lambda draw: draw.budget)
-        if not ordered:
+        if not draws:
             return frozenset()
-        self._lock({draw.budget for draw in ordered})
-        going = [draw for draw in ordered if not draw.last]
-        ending = [draw for draw in ordered if draw.last]
-        narrowed = self._session.each(NARROW, [_narrow(owner, draw) for draw in going])
-        closed = self._session.each(CLOSE, [{"owner": owner, "slice": draw.slice} for draw in ending])
-        spending = [
-            {"budget": draw.budget, "amount": draw.spent + draw.returned, "spent": draw.spent}
-            for draw, row in zip(going, narrowed, strict=True)
-            if row is not None
+        self._lock({draw.budget for draw in draws})
+        known = self._known(owner, draws)
+        due = [
+            {
+                "owner": owner,
+                "slice": draw.slice,
+                "number": draw.number,
+                "budget": draw.budget,
+                "spent": draw.spent,
+                "amount": known[draw.slice][1] if draw.last else draw.spent + draw.returned,
+                "last": draw.last,
+            }
+            for draw in sorted(draws, key=lambda draw: draw.budget)
+            if draw.slice in known and known[draw.slice][0] < draw.number
         ]
-        spending += [
-            {"budget": draw.budget, "amount": row[0], "spent": draw.spent}
-            for draw, row in zip(ending, closed, strict=True)
-            if row is not None
-        ]
-        self._session.each(SPEND, spending)
-        unmoved = [draw for draw, row in zip(going, narrowed, strict=True) if row is None]
-        return frozenset(
-            draw.slice for draw in unmoved if self._session.one(THERE, {"owner": owner, "slice": draw.slice}) is None
-        )
+        self._session.many(SPEND, due)
+        self._session.many(NARROW, [row for row in due if not row["last"]])
+        self._session.many(END, [row for row in due if row["last"]])
+        return frozenset(draw.slice for draw in draws if draw.slice not in known and not draw.last)
+
+    def _known(self, owner: str, draws: tuple[Draw, ...]) -> dict[int, tuple[int, int]]:
+        """Return the number of the latest drawing, and the amount, of the slices that are there."""
+        slices = self._session.texts(str(draw.slice) for draw in draws)
+        rows = self._session.all(KNOWN, {"owner": owner, "slices": slices})
+        return {row[0]: (row[1], row[2]) for row in rows}
 
     def _lock(self, budgets: set[str]) -> None:
         if self._session.locks_rows:
@@ -191,13 +204,13 @@ class SqlSlices:
         if not slices:
             return ()
         self._lock({one.budget for one in slices})
-        ended = self._session.each(CLOSE, [{"owner": one.owner, "slice": one.slice} for one in slices])
+        ended = self._session.each(WRITE_OFF, [{"owner": one.owner, "slice": one.slice} for one in slices])
         written = tuple(
             Slice(one.owner, one.slice, one.budget, row[0])
             for one, row in zip(slices, ended, strict=True)
             if row is not None
         )
-        self._session.each(
+        self._session.many(
             SPEND, [{"budget": one.budget, "amount": one.amount, "spent": one.amount} for one in written]
         )
         return written
@@ -222,14 +235,4 @@ def _take(want: Want) -> dict[str, object]:
         "need": want.need,
         "least": want.least,
         "share": SHARE,
-    }
-
-
-def _narrow(owner: str, draw: Draw) -> dict[str, object]:
-    return {
-        "owner": owner,
-        "slice": draw.slice,
-        "number": draw.number,
-        "spent": draw.spent,
-        "returned": draw.returned,
     }
