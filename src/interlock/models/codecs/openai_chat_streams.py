@@ -79,7 +79,7 @@ class Reader(StreamReader):
         yield from self._begin(chunk)
         self._usage = read_usage(chunk["usage"].value) or self._usage
         for choice in chunk["choices"].items():
-            if choice["index"].value not in {0, None}:
+            if choice["index"].integer() not in {0, None}:
                 raise BadModelReply("The provider's stream cannot be read", why="it holds replies nobody asked for")
             if choice["delta"].given:
                 yield from self._delta(choice["delta"])

@@ -74,9 +74,9 @@ class Reader(StreamReader):
             case "response.created":
                 yield from self._begin(said["response"])
             case "response.output_item.added":
-                yield from self._item(said["output_index"].value, said["item"])
+                yield from self._item(said["output_index"].integer(), said["item"])
             case "response.output_item.done":
-                yield from self._item_done(said["output_index"].value, said["item"])
+                yield from self._item_done(said["output_index"].integer(), said["item"])
             case "response.content_part.added" if said["part"]["type"].value in ("output_text", "refusal"):
                 yield from self._start(_key(said), Text("", vendor=VENDOR))
             case "response.content_part.done":
@@ -84,7 +84,7 @@ class Reader(StreamReader):
             case "response.output_text.annotation.added":
                 yield Delta(self._index(_key(said)), citation=said["annotation"].object())
             case "response.reasoning_summary_part.added" if said["summary_index"].value:
-                yield Delta(self._index((said["output_index"].value, None)), "\n\n")
+                yield Delta(self._index((said["output_index"].integer(), None)), "\n\n")
             case "response.failed":
                 self._finished = True
                 raise reported(said["response"].object())
