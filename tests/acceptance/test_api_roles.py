@@ -17,6 +17,8 @@ NOBODY = "no-such-thing"
 PEOPLE = ("agent", "token", "operator", "approver", "auditor", "admin")
 EVERYONE = set(PEOPLE)
 
+CHAT: Json = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+
 # Written by hand, so that it does not follow the code: (method, path) -> body, and who may.
 ROUTES: dict[tuple[str, str], tuple[Json, set[str]]] = {
     ("POST", "/api/v1/runs"): ({"agent": "refunds"}, {"agent", "operator", "admin"}),
@@ -59,6 +61,14 @@ ROUTES: dict[tuple[str, str], tuple[Json, set[str]]] = {
     ("GET", "/v1/tool-calls/{run}/{call_id}"): (None, EVERYONE),
     ("POST", "/mcp"): ({"jsonrpc": "2.0", "id": 1, "method": "ping"}, {"agent", "token"}),
     ("DELETE", "/mcp"): (None, {"agent", "token"}),
+    ("POST", "/v1/chat/completions"): (CHAT, {"agent", "token"}),
+    ("POST", "/v1/responses"): ({"model": "m", "input": "Hello"}, {"agent", "token"}),
+    ("POST", "/v1/responses/input_tokens"): ({"model": "m", "input": "Hello"}, {"agent", "token"}),
+    ("POST", "/v1/embeddings"): ({"model": "m", "input": "Hello"}, {"agent", "token"}),
+    ("POST", "/v1/messages"): ({**CHAT, "max_tokens": 9}, {"agent", "token"}),
+    ("POST", "/v1/messages/count_tokens"): (CHAT, {"agent", "token"}),
+    ("GET", "/v1/models"): (None, {"agent", "token"}),
+    ("GET", "/v1/models/{id}"): (None, {"agent", "token"}),
 }
 HEALTH = {("GET", "/healthz"), ("GET", "/readyz")}
 ORDER = sorted(ROUTES, key=lambda route: (route[1].endswith("/revoke"), "/{run}/close" in route[1], route))
@@ -72,7 +82,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def _try(api: Api, who: str | None, method: str, path: str, body: Json) -> Answer:
-    for name in ("call_id", "call", "approval", "brake", "tool", "key"):
+    for name in ("call_id", "call", "approval", "brake", "tool", "key", "id"):
         path = path.replace(f"{{{name}}}", NOBODY)
     return await api.ask(who, method, path.replace("{run}", api.run), body)
 

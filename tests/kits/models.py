@@ -33,6 +33,7 @@ from interlock.models.codecs.bedrock import Bedrock
 from interlock.models.codecs.gemini import Gemini
 from interlock.models.codecs.openai_chat import OpenAiChat
 from interlock.models.codecs.openai_embeddings import OpenAiEmbeddings
+from interlock.models.codecs.openai_responses import OpenAiResponses
 from interlock.models.counting import Count
 from interlock.models.ports import ModelCallFilter, Operation, Provider
 from interlock.models.routing import Candidate, Health, Router
@@ -40,7 +41,8 @@ from interlock.models.wire import Wire
 from tests.kits.gate import AGENT, Kit, StillClock, a_kit, a_policy
 
 WIRES: Mapping[Dialect, Wire] = {
-    wire.dialect: wire for wire in (OpenAiChat(), OpenAiEmbeddings(), Anthropic(), Gemini(), Bedrock())
+    wire.dialect: wire
+    for wire in (OpenAiChat(), OpenAiResponses(), OpenAiEmbeddings(), Anthropic(), Gemini(), Bedrock())
 }
 IN_NANO, OUT_NANO = 2_000, 8_000
 """What the test's models cost: 2 and 8 USD per million tokens."""
