@@ -13,7 +13,6 @@ from interlock.models.codecs.carriage import (
     unanswerable,
     uncarriable,
     unseal,
-    untranslatable,
 )
 from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import CacheFor, Document, Image, Opaque, Part, Text, Thinking, ToolOutcome, ToolUse
@@ -102,15 +101,10 @@ def _read_tool_use(block: Field) -> Part:
 def _read_tool_result(block: Field) -> Part:
     call = block["tool_use_id"].name()
     parts = read_content(block["content"])
-    for part in parts:
-        if not isinstance(part, Text | Image):
-            raise untranslatable(block["content"], _kind(part))
     told = tuple(part for part in parts if isinstance(part, Text | Image))
+    if len(told) < len(parts):
+        return Opaque(VENDOR, block.value)  # other formats have only words and images in results
     return ToolOutcome(call, told, bool(block["is_error"].flag()), read_cache(block))
-
-
-def _kind(part: Part) -> str:
-    return str(part.value["type"]) if isinstance(part, Opaque) else type(part).__name__.lower()
 
 
 def _read_thinking(block: Field) -> Part:

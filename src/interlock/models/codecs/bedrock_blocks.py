@@ -16,7 +16,6 @@ from interlock.models.codecs.carriage import (
     unanswerable,
     uncarriable,
     unseal,
-    untranslatable,
 )
 from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import CacheFor, Document, Image, Opaque, Part, Text, Thinking, ToolOutcome, ToolUse
@@ -74,7 +73,7 @@ def read_block(block: Field) -> Part:
         case ["toolUse"] if not block["toolUse"]["type"].given:
             return read_call(block["toolUse"])
         case ["toolResult"] if not block["toolResult"]["type"].given:
-            return _read_result(block["toolResult"])
+            return _read_result(block)
         case ["reasoningContent"]:
             return _read_reasoning(block["reasoningContent"])
         case ["citationsContent"]:
@@ -119,15 +118,13 @@ def read_call(call: Field) -> ToolUse:
     return ToolUse(call["toolUseId"].name(), call["name"].name(), arguments)
 
 
-def _read_result(result: Field) -> ToolOutcome:
+def _read_result(block: Field) -> Part:
+    result = block["toolResult"]
     parts: list[Text | Image] = []
     for item in result["content"].items():
-        if item["json"].given:
-            parts.append(Text(orjson.dumps(item["json"].value).decode()))
-            continue
-        part = read_block(item)
+        part = Text(orjson.dumps(item["json"].value).decode()) if item["json"].given else read_block(item)
         if not isinstance(part, Text | Image):
-            raise untranslatable(item, next(iter(item.object()), ""))
+            return Opaque(VENDOR, block.value)  # other formats have only words and images in results
         parts.append(part)
     return ToolOutcome(result["toolUseId"].name(), tuple(parts), result["status"].text("success") == "error")
 

@@ -20,6 +20,14 @@ _STATUSES = {
     "throttlingexception": 429,
     "validationexception": 400,
 }
+_EVENTS = {
+    "messageStart",
+    "contentBlockStart",
+    "contentBlockDelta",
+    "contentBlockStop",
+    "messageStop",
+    "metadata",
+}
 _NAMES = {
     400: "ValidationException",
     401: "AccessDeniedException",
@@ -49,9 +57,11 @@ def reported(name: str, said: JsonObject) -> ModelFailed:
     return failure(_STATUSES.get(kind.lower(), 500), kind, _message(said))
 
 
-def is_error(name: str) -> bool:
-    """Return whether an event of this name reports an error."""
-    return name.lower() in {"error", "exception"} or name.lower().endswith("exception")
+def is_error(name: str, said: JsonObject) -> bool:
+    """Return whether an event called `name` reports an error; codes of errors are open-ended, names of events are not."""
+    if name in _EVENTS:
+        return False
+    return name.lower().endswith(("exception", "error")) or "message" in said
 
 
 def _kind(said: JsonObject) -> str:

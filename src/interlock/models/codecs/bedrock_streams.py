@@ -51,8 +51,7 @@ class Reader(StreamReader):
             said = reply(orjson.loads(event.data))
         except ValueError:
             raise BadModelReply("The provider's stream cannot be read", why="an event is not JSON") from None
-        said.object()
-        if is_error(event.name):
+        if is_error(event.name, said.object()):
             raise reported(event.name, said.value)
         return tuple(self._events(event.name, said))
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from interlock.domain.canonical import Json, JsonObject
-from interlock.domain.errors import BadInput, BadModelReply, Uncarriable
-from interlock.models.codecs.fields import Field
+from interlock.domain.errors import BadModelReply, Uncarriable
 from interlock.models.dialogue import Message, Opaque, Request, Role, Text, Thinking, ToolUse
 
 # INVARIANT: what changes where a request runs, what it may do, or what the answer is made from is refused, not dropped.
@@ -40,17 +39,6 @@ def uncarriable(what: str, vendor: str) -> Uncarriable:
         f"{what} cannot be carried to this model",
         why=f"the {vendor} format has no counterpart",
         do="Leave it out, or name a model that takes it",
-    )
-
-
-def untranslatable(part: Field, kind: str) -> BadInput | BadModelReply:
-    """Return the refusal of `part`, which stands in the result of a tool and has no neutral meaning there."""
-    if part.wrong is BadModelReply:
-        return part.error("text or an image")
-    return Uncarriable(
-        f"`{part.at}` holds a `{kind}`",
-        why="of results of tools, only text and images can be translated",
-        do="Put it into the message beside the result",
     )
 
 
@@ -118,9 +106,14 @@ def arguments_of(call: ToolUse, lost: list[str]) -> JsonObject:
 def foreign_part(part: Opaque | Thinking, vendor: str) -> str:
     """Return what is lost of a part of a request that only another vendor understands. Raises Uncarriable for Opaque."""
     if isinstance(part, Opaque):
-        kind = part.value.get("type", "") if isinstance(part.value, dict) else ""
-        raise uncarriable(f"A part{f' `{kind}`' if isinstance(kind, str) and kind else ''} of {part.vendor}", vendor)
+        raise uncarriable(f"A part{_kind(part.value)} of {part.vendor}", vendor)
     return f"reasoning signed by {part.vendor or 'nobody'}, which {vendor} does not accept"
+
+
+def _kind(value: Json) -> str:
+    """Return what a vendor calls its part: its type, or the one key that formats without types have."""
+    kind = (value.get("type") or next(iter(value), "")) if isinstance(value, dict) else ""
+    return f" `{kind}`" if isinstance(kind, str) and kind else ""
 
 
 def seal(vendor: str, signature: str, identity: str = "") -> str:

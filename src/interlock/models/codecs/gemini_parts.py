@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import orjson
 
 from interlock.domain.canonical import Json
-from interlock.models.codecs.carriage import arguments_of, foreign_part, seal, uncarriable, unseal, untranslatable
+from interlock.models.codecs.carriage import arguments_of, foreign_part, seal, uncarriable, unseal
 from interlock.models.codecs.fields import Field
 from interlock.models.dialogue import (
     CacheFor,
@@ -79,7 +79,7 @@ def read_part(part: Field, calls: Calls) -> tuple[Part, ...]:
         case ["functionCall"] if "thought" not in given:
             return (_read_call(part["functionCall"], signature, calls),)
         case ["functionResponse"] if not signature:
-            return (_read_result(part["functionResponse"], calls),)
+            return (_read_result(part, calls),)
         case ["inlineData"] if not signature:
             found = _read_blob(part["inlineData"])
             return (found or Opaque(VENDOR, part.value),)
@@ -107,7 +107,8 @@ def _read_call(call: Field, signature: str, calls: Calls) -> ToolUse:
     return ToolUse(calls.named(call["id"].text(""), name), name, orjson.dumps(arguments).decode(), signature=signature)
 
 
-def _read_result(result: Field, calls: Calls) -> ToolOutcome:
+def _read_result(part: Field, calls: Calls) -> Part:
+    result = part["functionResponse"]
     name = result["name"].name()
     response = result["response"].object() if result["response"].given else {}
     parts: list[Text | Image] = []
@@ -121,9 +122,9 @@ def _read_result(result: Field, calls: Calls) -> ToolOutcome:
         case _:
             parts.extend([Text(orjson.dumps(response).decode())] if response else [])
     for item in result["parts"].items():
-        image = _read_blob(item["inlineData"])
+        image = _read_blob(item["inlineData"]) if item["inlineData"].given else None
         if not isinstance(image, Image):
-            raise untranslatable(item, item["inlineData"]["mimeType"].text(""))
+            return Opaque(VENDOR, part.value)  # other formats have only words and images in results
         parts.append(image)
     return ToolOutcome(calls.answered(result["id"].text(""), name), tuple(parts), is_error, name=name)
 

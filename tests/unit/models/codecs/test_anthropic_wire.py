@@ -24,7 +24,9 @@ from interlock.domain.errors import (
     UnknownModel,
 )
 from interlock.models.codecs.anthropic import Anthropic
+from interlock.models.codecs.bedrock import Bedrock
 from interlock.models.codecs.carriage import seal, unseal
+from interlock.models.codecs.gemini import Gemini
 from interlock.models.dialogue import (
     Begin,
     Choice,
@@ -403,3 +405,15 @@ def test_our_errors_come_as_clients_expect_them_with_our_code(error: InterlockEr
     (event,) = Splitter().feed(WIRE.stream_error(error))
     assert event.name == "error"
     assert orjson.loads(event.data) == body
+
+
+def test_a_result_with_more_than_words_and_images_stays_whole_for_anthropic_and_is_refused_elsewhere() -> None:
+    found = {"type": "search_result", "source": "a", "title": "b", "content": [{"type": "text", "text": "c"}]}
+    turn = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": [found]}]}
+    body = ASK | {"messages": [turn]}
+    request = WIRE.read_request(body)
+
+    assert WIRE.write_request(request).body == body
+    for other in (Gemini(), Bedrock()):
+        with pytest.raises(Uncarriable, match="`tool_result` of anthropic"):
+            other.write_request(request)

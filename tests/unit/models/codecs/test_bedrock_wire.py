@@ -17,6 +17,7 @@ from interlock.domain.errors import (
     ModelUnavailable,
     Uncarriable,
 )
+from interlock.models.codecs.anthropic import Anthropic
 from interlock.models.codecs.bedrock import Bedrock
 from interlock.models.dialogue import (
     Choice,
@@ -89,6 +90,7 @@ def test_roles_take_turns_and_empty_words_are_left_out() -> None:
         Document("application/pdf", url="https://example.org/a.pdf"),
         Document("application/zip", "AA=="),
         Opaque("anthropic", {"type": "container_upload"}),
+        Opaque("gemini", {"fileData": {}}),
     ],
 )
 def test_what_must_not_be_lost_is_refused(part: Any) -> None:
@@ -155,6 +157,7 @@ def test_an_exception_in_a_stream_is_the_provider_s_error(name: str, error: type
     for event in (
         SseEvent(b"", b'{"message": "Too many"}', name),
         SseEvent(b"", orjson.dumps({"message": "Too many", "__type": name}), "error"),
+        SseEvent(b"", orjson.dumps({"message": "Too many", "__type": name}), "SomeFutureCode"),
     ):
         for look in (WIRE.tap(hide_usage=False).feed, WIRE.reader().read):
             with pytest.raises(error):
@@ -196,3 +199,13 @@ def test_messages_end_without_metadata_is_not_the_end() -> None:
     reader.read(SseEvent(b"", b'{"stopReason": "end_turn"}', "messageStop"))
 
     assert not reader.finished
+
+
+def test_a_result_with_more_than_words_and_images_stays_whole_for_its_own_vendor() -> None:
+    content = [{"text": "See"}, {"document": {"format": "pdf", "name": "a", "source": {"bytes": "JVBERi0="}}}]
+    body = {"messages": [{"role": "user", "content": [{"toolResult": {"toolUseId": "a", "content": content}}]}]}
+    request = WIRE.read_request(body)
+
+    assert WIRE.write_request(request).body == body
+    with pytest.raises(Uncarriable, match="`toolResult` of bedrock"):
+        Anthropic().write_request(request)
