@@ -17,7 +17,8 @@ _ESSENTIAL = {
     "gemini": {"cachedContent", "safetySettings", "tools", "generationConfig.responseModalities"},
     "openai": {"audio", "background", "conversation", "modalities", "previous_response_id", "prompt", "tools"},
 }
-_SEAL = "interlock."
+_SEAL = b"interlock:"
+_SEAL_BEGINS = base64.b64encode(_SEAL[:9]).decode()
 
 
 def extras_lost(request: Request, vendor: str) -> list[str]:
@@ -117,17 +118,17 @@ def _kind(value: Json) -> str:
 
 
 def seal(vendor: str, signature: str, identity: str = "") -> str:
-    """Return another vendor's signature as one text that can travel where a signature of this format would."""
-    packed = orjson.dumps([vendor, signature, identity])
-    return _SEAL + base64.b64encode(packed).decode()
+    """Return another vendor's signature in base64, as it can travel where a signature of this format would."""
+    return base64.b64encode(_SEAL + orjson.dumps([vendor, signature, identity])).decode()
 
 
 def unseal(text: str) -> tuple[str, str, str] | None:
     """Return vendor, signature and id of what `seal` made; None for anything else."""
-    if not text.startswith(_SEAL):
+    if not text.startswith(_SEAL_BEGINS):
         return None
     try:
-        value: Json = orjson.loads(base64.b64decode(text[len(_SEAL) :], validate=True))
+        packed = base64.b64decode(text, validate=True)
+        value: Json = orjson.loads(packed.removeprefix(_SEAL)) if packed.startswith(_SEAL) else None
     except (ValueError, binascii.Error):
         return None
     if not isinstance(value, list) or len(value) != 3 or not all(isinstance(item, str) for item in value):

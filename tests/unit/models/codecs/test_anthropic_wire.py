@@ -260,7 +260,9 @@ def test_a_seal_is_not_taken_for_anthropic_s_own_signature() -> None:
     assert len(written.lost) == 3
 
 
-@pytest.mark.parametrize("text", ["EqQB", "interlock.", "interlock.!!", "interlock.e30=", "interlock.WzEsMiwzXQ=="])
+@pytest.mark.parametrize(
+    "text", ["EqQB", "interlock:", "aW50ZXJsb2NrOg==", "aW50ZXJsb2NrOnt9", "aW50ZXJsb2Nr!", "aW50ZXJsb2NrOlsxLDIsM10="]
+)
 def test_what_is_no_seal_stays_as_it_is(text: str) -> None:
     assert unseal(text) is None
 
