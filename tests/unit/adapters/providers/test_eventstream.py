@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.adapters.providers.eventstream import FrameReader, sse_of
-from interlock.domain.errors import BadModelReply
+from interlock.adapters.providers.eventstream import EventStreamAnswer, FrameReader, sse_of
+from interlock.adapters.providers.local import LocalAnswer
+from interlock.domain.errors import BadModelReply, ReplyCut
 from tests.kits.upstream_formats import aws_event, aws_frame
 
 STREAM = aws_event("messageStart", {"role": "assistant"}) + aws_event("messageStop", {"stopReason": "end_turn"})
@@ -42,6 +43,21 @@ def test_a_changed_byte_is_never_passed_on(position: int, change: int) -> None:
             got += sse_of(frame)
     # What comes before the damage is sound, and what is damaged is refused or waited for.
     assert got in (b"", AS_SSE[: AS_SSE.index(b"event: messageStop")])
+
+
+@pytest.mark.parametrize("position", range(8))
+def test_a_length_that_is_damaged_is_not_waited_for(position: int) -> None:
+    damaged = bytearray(STREAM)
+    damaged[position] ^= 1
+    with pytest.raises(BadModelReply, match="beginning"):
+        list(FrameReader("aws").feed(bytes(damaged)))
+
+
+async def test_a_stream_that_ends_within_a_message_is_cut() -> None:
+    answer = EventStreamAnswer(LocalAnswer(200, {"Content-Type": "x", "X-Id": "1"}, (STREAM[:-5],)), "aws")
+    assert answer.headers == {"content-type": "text/event-stream", "x-id": "1"}
+    with pytest.raises(ReplyCut, match="aws"):
+        await answer.read()
 
 
 def test_an_exception_is_an_event_of_its_name() -> None:

@@ -156,10 +156,11 @@ async def test_a_steady_stream_may_last_longer_than_the_longest_pause(http: Prov
 async def test_a_slow_reader_is_not_a_pause_of_the_provider(http: ProviderHttp) -> None:
     async with an_upstream(CHAT, Act(pause_s=0.01)) as upstream:
         answer = await at(upstream, http).open(outbound(stream=True, idle_ms=60), CHAT)
-        got = b""
-        async for chunk in answer.chunks():
-            if not got:
-                await asyncio.sleep(0.15)
+        chunks, got = answer.chunks(), b""
+        for _ in range(2):
+            got += await anext(chunks)
+            await asyncio.sleep(0.15)
+        async for chunk in chunks:
             got += chunk
         assert got.endswith(b"[DONE]\n\n")
 
@@ -188,6 +189,17 @@ async def test_a_body_without_end_is_not_read_to_the_end(http: ProviderHttp, mon
     async with an_upstream(CHAT, Act(fault=Fault.HUGE)) as upstream:
         answer = await at(upstream, http).open(outbound(), CHAT)
         with pytest.raises(BadModelReply, match="longer than 1 MiB"):
+            await answer.read()
+
+
+async def test_a_body_that_came_at_once_may_be_too_long_too(
+    http: ProviderHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "MAX_REPLY", 100)
+    async with an_upstream(CHAT) as upstream:
+        answer = await at(upstream, http).open(outbound(), CHAT)
+        await asyncio.sleep(0.02)
+        with pytest.raises(BadModelReply, match="longer"):
             await answer.read()
 
 
