@@ -12,7 +12,8 @@ from enum import StrEnum
 from typing import Any
 
 from interlock.domain.models import Dialect, Usage
-from tests.kits.upstream_formats import FORMATS, Format, Told, embeddings
+from tests.kits.upstream_formats import FORMATS, embeddings
+from tests.kits.upstream_told import Format, Told
 
 
 class Fault(StrEnum):
