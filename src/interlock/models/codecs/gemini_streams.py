@@ -45,6 +45,7 @@ class Reader(StreamReader):
     def __init__(self) -> None:
         self._calls: Calls | None = None
         self._open: Part | None = None
+        self._signed = False
         self._count = 0
         self._proposed = False
         self._usage: Usage | None = None
@@ -100,7 +101,8 @@ class Reader(StreamReader):
         if isinstance(part, Text) and isinstance(self._open, Text):
             yield Delta(self._count - 1, part.text)
             return
-        if _thinks(part) and isinstance(part, Thinking) and _thinks(self._open, part.vendor):
+        if _thinks(part) and isinstance(part, Thinking) and _thinks(self._open, part.vendor) and not self._signed:
+            self._signed = bool(part.signature)
             yield Delta(self._count - 1, part.text, part.signature)
             return
         yield from self._close()
@@ -112,7 +114,7 @@ class Reader(StreamReader):
                 yield PartBegin(index, Text("", vendor=VENDOR))
                 yield Delta(index, part.text)
             case Thinking(redacted=False):
-                self._open = part
+                self._open, self._signed = part, bool(part.signature)
                 yield PartBegin(index, Thinking("", vendor=part.vendor, id=part.id))
                 yield Delta(index, part.text, part.signature)
             case ToolUse():
