@@ -140,6 +140,7 @@ def _found(measured: Measured) -> dict[str, object]:
         "ratios": figures.ratios(measured.rounds),
         "soak": figures.soaked_by_stack(measured.soaked),
         "promises": figures.promises(measured.rounds, measured.soaked),
+        "unrest": figures.unrest(measured.rounds),
     }
 
 

@@ -29,6 +29,8 @@ class Round:
     paced_cpu_us: float
     """CPU for each streamed answer whose events come a millisecond apart."""
     rss_mb: float
+    others: float
+    """Share of the proxies' core that went to other work than the server's."""
 
 
 Rounds = Mapping[str, Sequence[Round]]
@@ -97,6 +99,11 @@ def promises(rounds: Rounds, soaked: Mapping[str, Sequence[float]]) -> dict[str,
             max(abs(each - sizes[0]) for each in sizes) <= MAX_DRIFT_MB
         )
     return {name: kept for name, kept in judged.items() if kept is not None}
+
+
+def unrest(rounds: Rounds) -> float:
+    """Return the share of the proxies' core that others took in the worst round."""
+    return _short(max((each.others for ran in rounds.values() for each in ran), default=0.0))
 
 
 def soaked_by_stack(soaked: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:

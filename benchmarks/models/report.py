@@ -38,7 +38,13 @@ def show(figures: Mapping[str, object], rate: int, rounds: int, events: int) -> 
         said = ", ".join(f"{when} {size:.1f}" for when, size in sizes.items())
         lines.append(f"{f'{name}, RSS in MB over the soak':<52} {said}")
     lines += [f"{'kept  ' if kept else 'MISSED'} {name.replace('_', ' ')}" for name, kept in promises.items()]
+    unrest = figures["unrest"]
+    if isinstance(unrest, float) and unrest > _QUIET:
+        lines.append(f"Other work took up to {unrest:.0%} of the proxies' core in a round: repeat on a quiet machine.")
     return "\n".join(lines)
+
+
+_QUIET = 0.05
 
 
 def _row(stack: Mapping[str, object]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from benchmarks.models import load
 from benchmarks.models.exchange import TEXT, USAGE, question, told
 from benchmarks.models.figures import Round
 from benchmarks.models.load import Ask, Load
+from benchmarks.models.processes import PROXY_CORE, core_busy_us
 from benchmarks.models.stacks import Stack
 from benchmarks.models.wire import LoadFailed, connect, request
 
@@ -86,6 +87,7 @@ async def one_round(stack: Stack, seconds: float, rate: int) -> Round:
     """Return what `stack` takes for each kind of load, each `seconds` long."""
     asked = asks(stack)
     with awake(stack):
+        began, busy, own = time.perf_counter(), core_busy_us(PROXY_CORE), _own_us(stack)
         # Not measured: who has just stood still is slower for a while, above all where memory was given back.
         await load.at_once(asked.plain, CLIENTS, seconds)
         await load.at_once(asked.stream, STREAMS, seconds / 2)
@@ -96,6 +98,7 @@ async def one_round(stack: Stack, seconds: float, rate: int) -> Round:
             steady, steady_us = await _costed(stack, load.per_second(asked.plain, rate, seconds))
         _, stream_us = await _costed(stack, load.at_once(asked.stream, STREAMS, seconds))
         _, paced_us = await _costed(stack, load.at_once(asked.paced, STREAMS, seconds))
+        taken = core_busy_us(PROXY_CORE) - busy - (_own_us(stack) - own)
         return Round(
             cpu_us=cpu_us,
             per_second=full.count / full.seconds,
@@ -107,7 +110,13 @@ async def one_round(stack: Stack, seconds: float, rate: int) -> Round:
             stream_cpu_us=stream_us,
             paced_cpu_us=paced_us,
             rss_mb=stack.server.rss_mb(),
+            others=max(0.0, taken / 1e6 / (time.perf_counter() - began)),
         )
+
+
+def _own_us(stack: Stack) -> float:
+    """CPU time of the server on the proxies' core; the upstream is not there."""
+    return stack.server.cpu_us() if stack.held else 0.0
 
 
 _HEADROOM = 1.5

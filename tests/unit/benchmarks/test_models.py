@@ -15,7 +15,7 @@ import pytest
 from benchmarks.mcp_servers import free_port
 from benchmarks.models import load, report
 from benchmarks.models.exchange import EVENTS, TEXT, USAGE, answer, events, told
-from benchmarks.models.figures import Round, by_stack, promises, ratios
+from benchmarks.models.figures import Round, by_stack, promises, ratios, unrest
 from benchmarks.models.processes import Server
 from benchmarks.models.rounds import asks, checked
 from benchmarks.models.stacks import Stack, proxy, upstream
@@ -33,6 +33,7 @@ ROUND = Round(
     stream_cpu_us=350.0,
     paced_cpu_us=1000.0,
     rss_mb=46.0,
+    others=0.01,
 )
 needs_linux = pytest.mark.skipif(
     not {0, 1} <= (os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()),
@@ -189,13 +190,28 @@ def test_a_rate_that_was_not_sustained_has_no_figure() -> None:
     assert by_stack(rounds)[1]["rate_p50_ms"] is None
 
 
-def test_the_table_says_what_is_missing_and_why() -> None:
+def told_as_table(**changes: object) -> str:
     found: dict[str, object] = {
         "stacks": by_stack({"direct": [ROUND]}),
-        "not available": {"litellm": "It is not installed."},
+        "not available": {},
         "ratios": {},
         "soak": {},
         "promises": {},
+        "unrest": 0.01,
     }
+    return report.show(found | changes, 100, 1, EVENTS)
 
-    assert "litellm       not available: It is not installed." in report.show(found, 100, 1, EVENTS)
+
+def test_the_table_says_what_is_missing_and_why() -> None:
+    said = told_as_table(**{"not available": {"litellm": "It is not installed."}})
+
+    assert "litellm       not available: It is not installed." in said
+
+
+def test_the_table_says_when_the_machine_was_not_quiet() -> None:
+    assert "quiet" not in told_as_table()
+    assert "took up to 21% of the proxies' core" in told_as_table(unrest=0.21)
+
+
+def test_what_the_worst_round_lost_to_others_is_the_unrest() -> None:
+    assert unrest({"direct": [ROUND], "interlock": [ROUND, replace(ROUND, others=0.3)]}) == 0.3
