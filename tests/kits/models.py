@@ -24,6 +24,7 @@ from interlock.gateway.model_admission import ModelAdmitter
 from interlock.gateway.model_attempts import Attempts, PriceTag
 from interlock.gateway.model_cache import ReplyCache
 from interlock.gateway.model_call import ModelGate
+from interlock.gateway.model_embedding import Embedder
 from interlock.gateway.model_requests import Headers, ModelAsk, Outlet
 from interlock.gateway.model_standing import Standings
 from interlock.gateway.recorder import Recorder
@@ -232,7 +233,8 @@ async def a_road(
     admitter = ModelAdmitter(
         kit.publisher.current, router, WIRES, health, price_of, counter_of, Standings(kept), kit.clock
     )
-    gate = ModelGate(admitter, attempts, ReplyCache(kept), recorder, "test prices")
+    embedder = Embedder(router, WIRES[Dialect.OPENAI_EMBEDDINGS], attempts, recorder, "test prices")
+    gate = ModelGate(admitter, attempts, ReplyCache(kept, embedder), recorder, "test prices")
     try:
         yield Road(kit, gate, leases, recorder, health, router, prices)
     finally:

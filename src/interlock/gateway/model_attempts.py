@@ -22,6 +22,7 @@ from interlock.domain.errors import (
     Unpriced,
 )
 from interlock.domain.models import Attempt, Dialect, Usage, UsageSource
+from interlock.domain.route_settings import Retries
 from interlock.domain.route_settings import Unpriced as OnUnpriced
 from interlock.gateway.leases import Held, LeaseBook
 from interlock.gateway.model_exchange import Exchange, Passage, Whole
@@ -165,7 +166,7 @@ class Attempts:
             except ModelFailed as error:
                 failure, candidates = error, candidates[2:]
         for candidate in candidates:
-            for wait in (*delays(settings.retries, walk.call.id), None):
+            for number in range(settings.retries.attempts):
                 if not self._health.admit(candidate.model, self._now()):
                     break
                 try:
@@ -175,8 +176,7 @@ class Attempts:
                     break
                 except ModelFailed as error:
                     failure = error
-                    asked = None if error.retry_after_s is None else int(error.retry_after_s * 1000)
-                    length = pause(settings.retries, wait, asked) if wait is not None else None
+                    length = _wait(settings.retries, walk.call.id, number, error)
                     if length is None or not may_mend(settings.retries, error):
                         break
                 await asyncio.sleep((length + _MARGIN_MS) / 1000)
@@ -336,9 +336,19 @@ class Attempts:
     def _used(self, walk: Walk, tried: Try, seen: Seen | None) -> tuple[Usage, UsageSource]:
         if seen is not None and seen.usage is not None:
             return seen.usage, UsageSource.PROVIDER
+        if walk.ask.operation is Operation.EMBED:
+            return Usage(input=walk.input_tokens), UsageSource.COUNTED
         count = self._counter_of(tried.candidate.provider_model)
         output = count(seen.text) if seen is not None and seen.text else 0
         return Usage(input=request_tokens(walk.request(), count), output=output), UsageSource.COUNTED
+
+
+def _wait(retries: Retries, seed: str, number: int, error: ModelFailed) -> int | None:
+    """Return how long to wait after attempt `number`, in milliseconds; None when the candidate is not asked again."""
+    waits = delays(retries, seed)
+    if number >= len(waits):
+        return None
+    return pause(retries, waits[number], None if error.retry_after_s is None else int(error.retry_after_s * 1000))
 
 
 def _no_stream(tried: Try, body: bytes) -> ModelFailed:

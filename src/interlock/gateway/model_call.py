@@ -290,7 +290,7 @@ def headers_of(walk: Walk) -> Headers:
     if walk.attempts:
         found.append((b"x-interlock-model", walk.attempts[-1].model.encode()))
     if walk.cache:
-        found.append((b"x-interlock-cache", walk.cache.encode()))
+        found.append((b"x-interlock-cache", walk.cache_told().encode()))
     if walk.events:
         kinds = ",".join(dict.fromkeys(str(event["kind"]) for event in walk.events))
         found.append((b"x-interlock-events", kinds.encode()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol
 
 from interlock.domain.canonical import Json
@@ -11,6 +12,16 @@ from interlock.domain.models import Dialect
 from interlock.models.ports import Operation
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class Caching(StrEnum):
+    """What the caller says of the cache."""
+
+    USUAL = "usual"
+    REFRESH = "refresh"
+    """A model is asked, and its reply takes the place of a kept one (`Cache-Control: no-cache`)."""
+    NONE = "none"
+    """Nothing kept is used and nothing is kept (`Cache-Control: no-store`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +41,7 @@ class ModelAsk:
     labels: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the vendor that travel with the request (`anthropic-beta`, `anthropic-version`), lower case."""
+    caching: Caching = Caching.USUAL
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import os
 import time
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,9 +13,11 @@ from interlock.domain.agents import AgentPolicy
 from interlock.domain.calls import Failure
 from interlock.domain.canonical import Json, JsonObject, digest
 from interlock.domain.errors import InterlockError, MalformedJson, ModelUnavailable
+from interlock.domain.ids import random_bytes
 from interlock.domain.models import Attempt, ModelCall, ModelCallRecord, ModelCallStatus, ProposedCall
 from interlock.gateway.model_requests import ModelAsk
 from interlock.gateway.model_standing import Standing
+from interlock.models.cache import Lookup
 from interlock.models.dialogue import Request, ToolUse
 from interlock.models.routing import Plan
 from interlock.models.wire import Seen, Wire
@@ -47,9 +48,12 @@ class Walk:
     proposals: tuple[ProposedCall, ...] = ()
     first_byte_ms: int | None = None
     cache: str = ""
-    cache_key: str = ""
+    similarity: int | None = None
+    """Of the question whose kept reply serves this one, in 1/10,000."""
+    lookup: Lookup | None = None
+    """How the cache looks for the reply and keeps it; made before anything changes the request."""
     stop: str = ""
-    salt: bytes = field(default_factory=lambda: os.urandom(32))
+    salt: bytes = field(default_factory=lambda: random_bytes(32))
     began: float = field(default_factory=time.perf_counter)
     asked: str = ""
     """Commitment to the request."""
@@ -90,6 +94,10 @@ class Walk:
     def note(self, kind: str, **facts: Json) -> None:
         """Remember something that was done to the request or the reply."""
         self.events.append({"kind": kind, **facts})
+
+    def cache_told(self) -> str:
+        """Return what the caller is told of the cache; empty when a model replied."""
+        return self.cache if self.similarity is None else f"{self.cache}; similarity={self.similarity / 10_000:.4f}"
 
     def elapsed_ms(self) -> int:
         """Return how long the call has taken so far."""

@@ -8,11 +8,13 @@ from interlock.adapters.providers.building import Supplies, provider_of
 from interlock.adapters.providers.http import ProviderHttp
 from interlock.config import Deployment, RouterFile
 from interlock.domain.errors import ConfigurationError, InterlockError
+from interlock.domain.models import Dialect
 from interlock.gateway.leases import LeaseBook
 from interlock.gateway.model_admission import ModelAdmitter
 from interlock.gateway.model_attempts import Attempts, PriceTag
 from interlock.gateway.model_cache import ReplyCache
 from interlock.gateway.model_call import ModelGate
+from interlock.gateway.model_embedding import Embedder
 from interlock.gateway.model_standing import Standings
 from interlock.gateway.ports import Clock, Secrets
 from interlock.gateway.recorder import Recorder
@@ -81,7 +83,11 @@ def build_models(
     wire_of = wires_of(declared, wires)
     attempts = Attempts(providers, wire_of, leases, health, price_of, counter_of, clock.now)
     admitter = ModelAdmitter(release, router, wires, health, price_of, counter_of, Standings(store), clock)
-    gate = ModelGate(admitter, attempts, ReplyCache(store), recorder, prices.version)
+    embedder = (
+        Embedder(router, wires[Dialect.OPENAI_EMBEDDINGS], attempts, recorder, prices.version) if router else None
+    )
+    cache = ReplyCache(store, embedder)
+    gate = ModelGate(admitter, attempts, cache, recorder, prices.version)
     closers = (*(one.close for one in providers.values()), http.close)
     return ModelRoad(gate, leases, recorder, providers, prices, router, wire_of, closers)
 

