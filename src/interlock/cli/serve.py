@@ -25,6 +25,8 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - recognised, not bound
 _PATIENCE_S = 30
 """How long requests under way may take after the signal to stop; calls to tools are waited for in any case."""
+_UNREAD_MS = 60_000
+"""How long a client may leave what was sent to it unread, or unacknowledged, before its connection is dropped."""
 
 
 @app.command()
@@ -102,6 +104,9 @@ def _listen(host: str, port: int) -> socket.socket:
     listening = socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
     # asyncio does not see that this is TCP and leaves Nagle on, which holds every answer back for 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # A client that stops reading a stream would hold its place for ever.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNREAD_MS)
     return listening
 
 

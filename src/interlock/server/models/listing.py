@@ -36,7 +36,7 @@ class ModelList:
         del receive
         models = self.gate.models_for(scope[CALLER].principal)
         if is_anthropic(scope):
-            await send_json(send, 200, _anthropic_page(models, scope["query_string"]))
+            await send_json(send, 200, anthropic_page(models, scope["query_string"]))
         else:
             await send_json(send, 200, {"object": "list", "data": [_openai(model) for model in models]})
 
@@ -84,7 +84,8 @@ def _anthropic(model: OpenModel) -> JsonObject:
     }
 
 
-def _anthropic_page(models: Iterable[OpenModel], query: bytes) -> JsonObject:
+def anthropic_page(models: Iterable[OpenModel], query: bytes) -> JsonObject:
+    """Return the page that `query` asks for: limit, after_id, before_id. Raises BadInput."""
     asked = parse_qs(query.decode("latin-1"))
     shown = list(models)
     after, before = asked.get("after_id", [""])[0], asked.get("before_id", [""])[0]
