@@ -419,3 +419,12 @@ def test_a_result_with_more_than_words_and_images_stays_whole_for_anthropic_and_
     for other in (Gemini(), Bedrock()):
         with pytest.raises(Uncarriable, match="`tool_result` of anthropic"):
             other.write_request(request)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_of_a_refused_credential_nothing_is_repeated(status: int) -> None:
+    error = WIRE.read_error(status, orjson.dumps({"error": {"type": "authentication_error", "message": "key tiny-1"}}))
+
+    assert isinstance(error, ModelRefused)
+    assert "tiny" not in str(error)
+    assert "key of this provider" in str(error)
