@@ -2,13 +2,15 @@
 
 import hashlib
 
+import orjson
+
 from interlock.domain.audit import AuditEvent
-from interlock.domain.canonical import canonical_json
+from interlock.domain.canonical import JsonObject, canonical_json, is_plain
 
 
 def leaf_bytes(event: AuditEvent) -> bytes:
     """Return the canonical JSON of the whole event: what is stored, hashed, exported and proved."""
-    return canonical_json(
+    return _canonical(
         {
             "actor": event.actor,
             "at": event.at,
@@ -19,6 +21,16 @@ def leaf_bytes(event: AuditEvent) -> bytes:
             "tenant": event.tenant,
         }
     )
+
+
+def _canonical(value: JsonObject) -> bytes:
+    # Every call pays for its event, and this is ten times as fast.
+    try:
+        if is_plain(value):
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except (orjson.JSONEncodeError, RecursionError):
+        pass  # Half a surrogate pair, or too deep: the slower way says so.
+    return canonical_json(value)
 
 
 def leaf_hash(leaf: bytes) -> bytes:

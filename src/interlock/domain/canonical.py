@@ -76,7 +76,7 @@ def check_json(value: Json) -> None:
 def canonical_json(value: Json) -> bytes:
     """Return the RFC 8785 form of `value`: equal values give equal bytes. Raises MalformedJson for what has none."""
     try:
-        if _is_plain(value):
+        if is_plain(value):
             # Where Python and ECMAScript write numbers alike and no key sorts by UTF-16, the encoder in C gives the same.
             return _ENCODER.encode(value).encode()
         return rfc8785.dumps(value)
@@ -89,14 +89,15 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators
 _PLAIN_LEAVES = frozenset({str, bool, type(None)})
 
 
-def _is_plain(value: Json) -> bool:
+def is_plain(value: Json) -> bool:
+    """Return whether a usual encoder, with its keys sorted and no spaces, writes the canonical form of `value`."""
     kind = type(value)
     if kind in _PLAIN_LEAVES:
         return True
     if kind is dict:
-        return all(map(_is_plain_key, value)) and all(map(_is_plain, value.values()))
+        return all(map(_is_plain_key, value)) and all(map(is_plain, value.values()))
     if kind is list or kind is tuple:
-        return all(map(_is_plain, value))
+        return all(map(is_plain, value))
     if kind is int:
         return -_SAFE_INTEGER <= int(value) <= _SAFE_INTEGER
     # Between these, both write the shortest digits without an exponent; only a whole number gets a ".0" from Python.

@@ -1,7 +1,6 @@
 """Write down model calls in batches, together with what they spent, and tell when it is durable."""
 
 import asyncio
-import contextlib
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -79,6 +78,7 @@ class Recorder:
         self._known: OrderedDict[tuple[TenantId, RunId], set[int]] = OrderedDict()
         """What runs have seen that is recorded or will be."""
         self._due = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._failing = False
         self._closing = False
@@ -101,10 +101,15 @@ class Recorder:
         if self._task is None:
             self._task = asyncio.create_task(self._run())
         if len(self._waiting) == 1:
-            asyncio.get_running_loop().call_later(LATEST_S, self._due.set)
+            self._wake_in(LATEST_S)
         elif len(self._waiting) == BATCH:
             self._due.set()
         return durable
+
+    def _wake_in(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._due.set)
 
     def _unseen(self, seen: Sequence[Seen]) -> tuple[Seen, ...]:
         """Return what is new to this process: conversations are sent whole, again and again."""
@@ -125,20 +130,25 @@ class Recorder:
     async def _run(self) -> None:
         while not self._closing or self._waiting:
             if not self._closing:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_S):
-                        await self._due.wait()
+                await self._due.wait()
             self._due.clear()
-            while True:
-                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-                draws = self._leases.prepare()
-                if batch or draws:
-                    await self._record(batch, draws)
-                if not self._waiting:
-                    break
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            # Drawings go with records; alone only when there have been none for a while.
+            if batch or self._is_idle():
+                await self._record(batch, self._leases.prepare())
+            if not self._waiting:
+                self._wake_in(IDLE_S)
+            elif len(self._waiting) >= BATCH:
+                self._due.set()
+        await self._record([], self._leases.prepare())
+
+    def _is_idle(self) -> bool:
+        return self._timer is None or asyncio.get_running_loop().time() >= self._timer.when()
 
     async def _record(self, batch: list[_Note], draws: tuple[Draw, ...]) -> None:
         """Commit the batch with the draws, however long it takes."""
+        if not (batch or draws):
+            return
         self._under_way = len(batch)
         try:
             gone = await self._until_committed(batch, draws)
