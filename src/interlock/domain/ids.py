@@ -1,7 +1,8 @@
 """Identifiers: opaque text, made here when the caller did not choose one."""
 
+import os
 import re
-import secrets
+import threading
 from typing import NewType
 
 from interlock.domain.errors import BadInput
@@ -22,9 +23,41 @@ ModelCallId = NewType("ModelCallId", str)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/#+=-]{0,199}", re.ASCII)
 
 
+class _Randomness:
+    """Random bytes of the operating system, fetched a block at a time: a system call for each id is dear."""
+
+    def __init__(self) -> None:
+        self._block = b""
+        self._position = 0
+        self._lock = threading.Lock()
+
+    def take(self, length: int) -> bytes:
+        """Return bytes that were never handed out before, to any thread."""
+        with self._lock:
+            end = self._position + length
+            if end > len(self._block):
+                self._block, self._position, end = os.urandom(max(_BLOCK, length)), 0, length
+            start, self._position = self._position, end
+            return self._block[start:end]
+
+    def forget(self) -> None:
+        """Start anew: a forked child must not hand out what its parent does."""
+        self.__init__()  # type: ignore[misc]
+
+
+_BLOCK = 4096
+_randomness = _Randomness()
+os.register_at_fork(after_in_child=_randomness.forget)
+
+
+def random_bytes(length: int) -> bytes:
+    """Return `length` bytes that nobody can guess."""
+    return _randomness.take(length)
+
+
 def new_id(prefix: str) -> str:
     """Return a fresh identifier such as `run_6f1c...`: 128 random bits, never guessed, never reused."""
-    return f"{prefix}_{secrets.token_hex(16)}"
+    return f"{prefix}_{_randomness.take(16).hex()}"
 
 
 def checked_id(text: str, what: str) -> str:

@@ -1,6 +1,5 @@
 """Steps 4 to 6 of the road, inside one transaction: load facts, decide, reserve, and record before anything happens."""
 
-import os
 from dataclasses import dataclass, replace
 
 from interlock.budgets.charges import Demand, charges, tool_spender
@@ -12,6 +11,7 @@ from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, To
 from interlock.domain.contracts import Kind, ToolContract
 from interlock.domain.decisions import Decision, Duty, Effect, Finding, combine
 from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress, UnknownRun
+from interlock.domain.ids import random_bytes
 from interlock.domain.models import Proposed, bound_to
 from interlock.domain.runs import Run
 from interlock.gateway.breaker import Breakers
@@ -169,7 +169,7 @@ class Admitter:
             updated_at=now,
             attempt=(known.attempt if known is not None else 0) + (status is CallStatus.EXECUTING),
             owner=self.owner if status is CallStatus.EXECUTING else "",
-            salt=known.salt if known is not None else os.urandom(32),
+            salt=known.salt if known is not None else random_bytes(32),
             approval=known.approval if known is not None else None,
             idempotency_key=idempotency_key(call),
             result=result,

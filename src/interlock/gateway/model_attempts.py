@@ -275,7 +275,7 @@ class Attempts:
         if walk.ask.operation is Operation.EMBED:
             wanted = 0
         while True:
-            cost = price.worst(walk.input_tokens, wanted, service_tier=walk.service_tier) if price is not None else 0
+            cost = _worst(walk, price, wanted)
             demand = Demand(model_calls=1, tokens=walk.input_tokens + wanted, cost_nano_usd=cost)
             try:
                 charges = walk.sheet.charges(demand) if walk.sheet is not None else ()
@@ -341,6 +341,12 @@ class Attempts:
         count = self._counter_of(tried.candidate.provider_model)
         output = count(seen.text) if seen is not None and seen.text else 0
         return Usage(input=request_tokens(walk.request(), count), output=output), UsageSource.COUNTED
+
+
+def _worst(walk: Walk, price: PriceTag | None, output_tokens: int) -> int:
+    if price is None:
+        return 0
+    return price.worst(walk.input_tokens, output_tokens, service_tier=walk.service_tier, media=walk.has_images)
 
 
 def _wait(retries: Retries, seed: str, number: int, error: ModelFailed) -> int | None:

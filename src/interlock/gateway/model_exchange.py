@@ -84,16 +84,19 @@ class Exchange:
         return Translated(self.served.reader(), self.caller.writer(self.request), self.restore_stream)
 
 
-def as_it_is(wire: Wire, body: dict[str, Json], model: str, cap: int | None, *, stream: bool) -> Exchange:
+def as_it_is(caller: Wire, wire: Wire, body: dict[str, Json], model: str, cap: int | None, *, stream: bool) -> Exchange:
     """Return the exchange with a provider of the caller's own format; `cap` is set where the caller gave none."""
     outgoing = {**body, "model": model}
+    if cap is None and wire is not caller:
+        # A server that knows the cap under an older name only would not see the caller's.
+        cap = wire.cap_of(body)
     if cap is not None:
         wire.with_cap(outgoing, cap)
     hide = wire.with_usage(outgoing) if stream else False
     if not stream:
         for name in _OF_STREAMS:
             outgoing.pop(name, None)
-    return Exchange(wire, wire, outgoing, hide_usage=hide)
+    return Exchange(caller, wire, outgoing, hide_usage=hide)
 
 
 def translated(caller: Wire, served: Wire, request: Request, model: str, cap: int | None, *, stream: bool) -> Exchange:

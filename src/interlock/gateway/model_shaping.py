@@ -52,7 +52,7 @@ def exchange_for(
     if candidate.outside and privacy.mode is not PrivacyMode.OFF and walk.ask.operation is Operation.REPLY:
         return _veiled(walk, candidate, served, cap, secret, stream=stream)
     if served.dialect is walk.caller.dialect:
-        return as_it_is(served, walk.ask.body, candidate.provider_model, cap, stream=stream)
+        return as_it_is(walk.caller, served, walk.ask.body, candidate.provider_model, cap, stream=stream)
     return translated(walk.caller, served, walk.request(), candidate.provider_model, cap, stream=stream)
 
 

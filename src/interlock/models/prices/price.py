@@ -75,6 +75,8 @@ class Price:
         `hour_cache` and `media` say whether the call may write to a cache for an hour, or hold or yield audio or images:
         false only when that was looked for.
         """
+        if not (batch or service_tier or self.other_hours):
+            return self.standard.most(input_tokens, output_tokens, hour_cache=hour_cache, media=media)
         ladders = self._ladders(batch=batch, service_tier=service_tier) + self.other_hours
         return max(each.most(input_tokens, output_tokens, hour_cache=hour_cache, media=media) for each in ladders)
 

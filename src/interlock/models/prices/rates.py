@@ -1,7 +1,7 @@
 """Rates per kind of token, and the exact sum that a usage makes of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
 from math import lcm
@@ -45,6 +45,7 @@ class Rates:
     audio_output: int
     image_input: int
     image_output: int
+    _dearest: dict[tuple[bool, bool], tuple[int, int]] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def total(self, usage: Usage) -> int:
         """Return what `usage` costs. Tokens that were counted twice are charged twice rather than not at all."""
@@ -68,8 +69,15 @@ class Rates:
             cost += self.audio_output * usage.audio_output
         return cost
 
-    def dearest(self, kinds: Sequence[str], *, hour_cache: bool, media: bool) -> int:
-        """Return the highest rate among `kinds`, of those that the call may use."""
+    def dearest(self, *, hour_cache: bool, media: bool) -> tuple[int, int]:
+        """Return the highest rate of a token of the prompt and of the reply, among the kinds that the call may use."""
+        found = self._dearest.get((hour_cache, media))
+        if found is None:
+            found = (self._most(INPUT_KINDS, hour_cache, media), self._most(OUTPUT_KINDS, hour_cache, media))
+            self._dearest[hour_cache, media] = found
+        return found
+
+    def _most(self, kinds: Sequence[str], hour_cache: bool, media: bool) -> int:
         rates: list[int] = [
             getattr(self, kind)
             for kind in kinds
@@ -103,12 +111,12 @@ class Ladder:
 
     def most(self, input_tokens: int, output_tokens: int, *, hour_cache: bool, media: bool) -> int:
         """Return a bound in nano-USD for any usage of at most so many tokens, rounded up."""
-        reachable = [self.first, *(rates for start, rates in self.steps if input_tokens > start)]
-        most = max(
-            rates.dearest(INPUT_KINDS, hour_cache=hour_cache, media=media) * input_tokens
-            + rates.dearest(OUTPUT_KINDS, hour_cache=hour_cache, media=media) * output_tokens
-            for rates in reachable
-        )
+        dear, dearer = self.first.dearest(hour_cache=hour_cache, media=media)
+        most = dear * input_tokens + dearer * output_tokens
+        for start, rates in self.steps:
+            if input_tokens > start:
+                dear, dearer = rates.dearest(hour_cache=hour_cache, media=media)
+                most = max(most, dear * input_tokens + dearer * output_tokens)
         return -(-most // self.unit)
 
 
