@@ -42,7 +42,9 @@ async def test_a_record_comes_back_as_it_was_written(store: Store) -> None:
 async def test_adding_a_call_again_changes_nothing(store: Store) -> None:
     first = a_model_record()
     await store.transact(lambda tx: tx.models.add(first))
-    await store.transact(lambda tx: tx.models.add(a_model_record(duration_ms=1), a_model_record("mc-2", proposals=())))
+    more = (*first.proposals, ProposedCall("toolu_3", "refund", "c" * 64))
+    again = a_model_record(duration_ms=1, proposals=more)
+    await store.transact(lambda tx: tx.models.add(again, a_model_record("mc-2", proposals=())))
     assert await store.read(lambda tx: tx.models.find(ACME, ModelCallId("mc-1"))) == first
     assert await store.read(lambda tx: tx.models.proposals(ACME, RunId("run-1"))) == first.proposals
 

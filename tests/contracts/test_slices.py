@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, make_url, text
 
+from interlock.adapters.sql import open_store
 from interlock.budgets.slices import Draw, Grant, Slice, Want
 from interlock.domain.budgets import Balance
 from interlock.gateway.store import Store
 from tests.contracts.samples import NOW, a_charge
+
+DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
 
 
 def a_want(most: int, slice_: int = 1, budget: str = "b1", *, maximum: int = 100, **changes: int) -> Want:
@@ -112,3 +118,20 @@ async def test_slices_of_many_processes_never_hold_more_than_there_is(store: Sto
     found = await store.read(lambda tx: tx.budgets.balances("b"))
     assert [one.held for one in found] == [200, 200, 200]
     assert sum(taken) == 600 == sum(one.amount for one in await slices(store))
+
+
+async def test_a_database_of_the_first_version_keeps_its_budgets_and_gets_slices(database_url: str) -> None:
+    def first_version() -> None:
+        engine = create_engine(make_url(database_url).set(drivername=DRIVERS[database_url.split(":", maxsplit=1)[0]]))
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", "interlock.adapters.sql:migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0001")
+            connection.execute(text("INSERT INTO budgets (budget, maximum, spent, held) VALUES ('b1', 100, 30, 20)"))
+        engine.dispose()
+
+    await asyncio.to_thread(first_version)
+    store = await open_store(database_url)
+    assert await lease(store, a_want(60, least=1)) == (Grant(50, Balance("b1", 100, 30, 70)),)
+    await store.close()

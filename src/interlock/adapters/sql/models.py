@@ -31,9 +31,12 @@ ADD = Statement("""
     ON CONFLICT (tenant, call) DO NOTHING
 """)
 
+# Runs before its call is there: one that is there already has its proposals.
 PROPOSE = Statement("""
     INSERT INTO proposals (tenant, run, model_call, place, proposal, tool, arguments_hash)
-    VALUES (:tenant, :run, :model_call, :place, :proposal, :tool, :arguments_hash)
+    SELECT CAST(:tenant AS text), CAST(:run AS text), CAST(:model_call AS text), CAST(:place AS integer),
+           CAST(:proposal AS text), CAST(:tool AS text), CAST(:arguments_hash AS text)
+    WHERE NOT EXISTS (SELECT 1 FROM model_calls WHERE tenant = :tenant AND call = :model_call)
     ON CONFLICT (tenant, run, model_call, place) DO NOTHING
 """)
 
@@ -113,7 +116,6 @@ class SqlModels(SqlCache, ModelRecords):
         self._session = session
 
     def add(self, *records: ModelCallRecord) -> None:
-        self._session.many(ADD, [_values(record) for record in records])
         proposed = [
             _proposal(record, place)
             for record in records
@@ -122,6 +124,7 @@ class SqlModels(SqlCache, ModelRecords):
         ]
         if proposed:
             self._session.many(PROPOSE, proposed)
+        self._session.many(ADD, [_values(record) for record in records])
 
     def find(self, tenant: TenantId, call: ModelCallId) -> ModelCallRecord | None:
         row = self._session.one(FIND, {"tenant": tenant, "call": call})
