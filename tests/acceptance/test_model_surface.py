@@ -23,7 +23,7 @@ from interlock.domain.errors import (
     StoreUnavailable,
     Unpriced,
 )
-from interlock.gateway.model_requests import ModelAsk, Outlet
+from interlock.gateway.model_requests import Caching, ModelAsk, Outlet
 from tests.kits.model_surface import KEY, OPERATOR, RUN, TOKEN, ShortRoad, a_model_surface
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -249,6 +249,22 @@ async def test_step_labels_and_the_vendors_own_headers_travel_with_the_request(s
     assert (anthropic.step, dict(anthropic.labels)) == ("triage", {"team": "Zürich", "tier.1": "a b"})
     assert dict(anthropic.headers) == {"anthropic-version": "2023-06-01", "anthropic-beta": "one,two"}
     assert (surface.last.headers, surface.last.size) == ({}, len(json.dumps(HELLO)))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (None, Caching.USUAL),
+        ("private, max-age=60", Caching.USUAL),
+        ("No-Cache", Caching.REFRESH),
+        ("max-age=0", Caching.REFRESH),
+        ("no-cache, no-store", Caching.NONE),
+    ],
+)
+async def test_a_client_may_keep_the_cache_out_of_it(surface: Surface, said: str | None, meant: Caching) -> None:
+    await surface.ask(CHAT, HELLO, {**BEARER, **({"Cache-Control": said} if said else {})})
+
+    assert surface.last.caching is meant
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ RUN = b"x-interlock-run"
 STEP = b"x-interlock-step"
 LABEL = b"x-interlock-label-"
 MAX_VALUES = 1_000_000
+_SHORT = 8192
 MAX_LABELS = 20
 MAX_LABEL_LENGTH = 200
 
@@ -67,8 +68,8 @@ def read_object(raw: bytes) -> dict[str, Json]:
         ) from None
     if type(value) is not dict:
         raise BadInput("The body is not a JSON object", do="Send one JSON object")
-    # A short look: what holds fewer brackets than there may be levels cannot be too deep.
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deep(value):
+    # What holds fewer brackets than there may be levels cannot be too deep; in a long text they take longer to count.
+    if (len(raw) > _SHORT or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH) and _is_deep(value):
         raise TooLarge("The JSON is nested too deeply", why=f"the limit is {MAX_DEPTH} levels", do="Nest less")
     return value
 
