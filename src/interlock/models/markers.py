@@ -80,7 +80,7 @@ def markers(text: str) -> list[Json]:
         _figures(text),
         _names(text),
         ["".join(groups).casefold() for groups in _QUOTED.findall(text)],
-        sorted(word for word in words if word.replace("'", "") in _NEGATIONS or word.endswith("n't")),
+        [negation for word in words if (negation := _negation(word))],
         sorted({family for word in words if (family := _FAMILY.get(_stem(word))) is not None}),
         [word for before, word in pairwise(words) if before == "how" and word in _MEASURED],
         _sources(words),
@@ -98,6 +98,14 @@ def is_reordered(one: str, other: str) -> bool:
     words, _, order = one.partition("-")
     other_words, _, other_order = other.partition("-")
     return words == other_words and order != other_order
+
+
+def _negation(word: str) -> str:
+    """Return the negation that `word` is; all spellings of `not` are one."""
+    bare = word.replace("'", "")
+    if word.endswith("n't") or (bare in _NEGATIONS and bare.endswith(("nt", "not"))):
+        return "not"
+    return bare if bare in _NEGATIONS else ""
 
 
 def _figures(text: str) -> list[Json]:
