@@ -1,19 +1,31 @@
-"""The gate in this process: open a deployment, open a run, propose calls."""
+"""The gate in this process: open a deployment, open a run, ask models, propose calls."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from interlock.domain.calls import CallRecord
-from interlock.domain.canonical import JsonObject
+from interlock.domain.canonical import JsonObject, check_json
 from interlock.domain.contracts import ToolContract
+from interlock.domain.errors import ReplyCut
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import AgentId, CallId, PrincipalId, RunId, ToolName, UserId
+from interlock.domain.ids import AgentId, CallId, PrincipalId, RunId, ToolName, UserId, checked_id
+from interlock.domain.models import Dialect
 from interlock.gateway.desks import Desks
+from interlock.gateway.model_call import ModelGate
+from interlock.gateway.model_requests import Headers, ModelAsk, Outlet
 from interlock.gateway.requests import CallAnswer, CallRequest
 from interlock.gateway.run_desk import Opening
+from interlock.models.ports import Operation
+from interlock.models.sse import Splitter
 from interlock.wiring import open_interlock
+
+_AHEAD = 64
+"""How many pieces of a stream may wait for whoever reads it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +33,57 @@ class Run:
     """One piece of work of one agent. Its calls share budgets and evidence."""
 
     id: RunId
+    token: str = field(repr=False)
+    """For clients that speak HTTP or MCP to a server of the same deployment: whoever has it is the agent, in this run."""
     _principal: Principal
     _desks: Desks
+
+    async def ask(self, request: JsonObject, *, step: str = "", dialect: Dialect = Dialect.OPENAI_CHAT) -> JsonObject:
+        """Ask a model and return its whole reply, both in the wire format `dialect`.
+
+        A request that names no model gets the one that the router chooses for `step`. Raises an InterlockError when there
+        is no reply, such as BudgetExceeded; everything is settled and recorded then.
+        """
+        reply = await self._desks.models.reply(self._ask(request, step, dialect))
+        body: JsonObject = orjson.loads(reply.body)
+        return body
+
+    async def stream(
+        self, request: JsonObject, *, step: str = "", dialect: Dialect = Dialect.OPENAI_CHAT
+    ) -> AsyncIterator[JsonObject]:
+        """Ask a model and yield the events of its reply as they come.
+
+        Raises an InterlockError before the first event, ReplyCut after the event that says why the reply broke off. Who
+        stops reading waits until the call is settled.
+        """
+        ask = self._ask({**request, "stream": True}, step, dialect)
+        events = _Events()
+        pumping = asyncio.create_task(events.pump(self._desks.models, ask))
+        splitter = Splitter()
+        try:
+            while (piece := await events.next()) is not None:
+                for event in splitter.feed(piece):
+                    if event.data and event.data != b"[DONE]":
+                        yield orjson.loads(event.data)
+            await pumping
+        finally:
+            events.leave()
+            await asyncio.wait({pumping})
+
+    def _ask(self, request: JsonObject, step: str, dialect: Dialect) -> ModelAsk:
+        check_json(request)
+        # The road may change what it is given, and what it is given is the caller's.
+        raw = orjson.dumps({"model": "auto", **request}, default=dict)
+        operation = Operation.EMBED if dialect is Dialect.OPENAI_EMBEDDINGS else Operation.REPLY
+        return ModelAsk(
+            self._principal,
+            dialect,
+            orjson.loads(raw),
+            len(raw),
+            operation,
+            run=self.id,
+            step=checked_id(step, "step") if step else "",
+        )
 
     async def call(
         self,
@@ -30,6 +91,7 @@ class Run:
         arguments: JsonObject,
         *,
         call_id: str | None = None,
+        proposal: str | None = None,
         reason: str = "",
         requires_approval: bool = False,
         dry_run: bool = False,
@@ -37,8 +99,10 @@ class Run:
     ) -> CallAnswer:
         """Propose a call and return what became of it: a refusal is an answer, not an exception.
 
-        With `call_id` a repetition gets the recorded outcome. A `pending` answer has an approval id: propose the call
-        again once a person has approved it. Raises BadInput, Conflict or StoreUnavailable when nothing was recorded.
+        With `call_id` a repetition gets the recorded outcome. `proposal` is the id of the tool call in the model's reply
+        that proposes this one, which must then be of the same tool and arguments. A `pending` answer has an approval id:
+        propose the call again once a person has approved it. Raises BadInput, Conflict or StoreUnavailable when nothing was
+        recorded.
         """
         request = CallRequest(
             self._principal,
@@ -47,6 +111,7 @@ class Run:
             arguments,
             CallId(call_id) if call_id is not None else None,
             reason=reason,
+            proposal=proposal,
             constraints=constraints or {},
             requires_approval=requires_approval,
             dry_run=dry_run,
@@ -99,7 +164,7 @@ class Gate:
         )
         opened = await self.desks.runs.open(principal, opening)
         try:
-            yield Run(opened.run.id, principal, self.desks)
+            yield Run(opened.run.id, opened.token, principal, self.desks)
         finally:
             await self.desks.runs.close(principal, opened.run.id)
 
@@ -112,3 +177,50 @@ async def open_gate(path: str | Path = "interlock.yaml") -> AsyncIterator[Gate]:
     """
     async with open_interlock(Path(path)) as built, built.alive():
         yield Gate(built.desks)
+
+
+class _Events(Outlet):
+    """A stream on its way to whoever reads it here."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+        self._left = asyncio.Event()
+        self._torn = False
+
+    async def pump(self, gate: ModelGate, ask: ModelAsk) -> None:
+        """Have the stream sent here. Raises what the gate raises, and ReplyCut for a reply that broke off."""
+        try:
+            await gate.stream(ask, self)
+            if self._torn:
+                raise ReplyCut("The reply broke off", do="Treat what came as incomplete, and ask again")
+        finally:
+            await self._put(None)
+
+    async def next(self) -> bytes | None:
+        """Return what came next, None at the end."""
+        return await self._waiting.get()
+
+    def leave(self) -> None:
+        """Take no more; what still comes is dropped."""
+        self._left.set()
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+
+    async def start(self, headers: Headers) -> None:
+        """Events follow."""
+
+    async def send(self, data: bytes) -> None:
+        await self._put(data)
+
+    async def finish(self) -> None:
+        """The end follows by itself."""
+
+    async def abort(self) -> None:
+        self._torn = True
+
+    async def gone(self) -> None:
+        await self._left.wait()
+
+    async def _put(self, piece: bytes | None) -> None:
+        if not self._left.is_set():
+            await self._waiting.put(piece)
