@@ -19,7 +19,7 @@ from benchmarks.mcp_servers import free_port
 from benchmarks.models import figures, report
 from benchmarks.models.exchange import EVENTS
 from benchmarks.models.processes import LOAD_CORE, PROXY_CORE, NotStarted, pinned
-from benchmarks.models.rounds import asks, checked, one_round, soak, warmed_up
+from benchmarks.models.rounds import asks, booked, checked, one_round, soak, warmed_up
 from benchmarks.models.stacks import STARTERS, Stack, proxy, upstream
 from benchmarks.models.wire import LoadFailed
 
@@ -33,6 +33,8 @@ class Measured:
     rounds: dict[str, list[figures.Round]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     soaked: dict[str, list[float]] = field(default_factory=dict)
+    wrong: str = ""
+    """What is wrong in Interlock's books."""
 
 
 def main() -> int:
@@ -62,7 +64,8 @@ def main() -> int:
     found = _found(measured)
     print(json.dumps(found, indent=1) if options.json else report.show(found, RATE, options.rounds, EVENTS))
     missed = [name for name, kept in figures.promises(measured.rounds, measured.soaked).items() if not kept]
-    missed += [name for name in measured.absent if name == "interlock"]
+    missed += [f"interlock: {why}" for name, why in measured.absent.items() if name == "interlock"]
+    missed += [f"every call recorded and settled: {measured.wrong}"] if measured.wrong else []
     for name in missed:
         print(f"Missed: {name.replace('_', ' ')}", file=sys.stderr)
     return int(bool(missed))
@@ -93,6 +96,9 @@ async def _measure(folder: Path, options: argparse.Namespace) -> Measured:
             if options.soak and each.name in ("bare proxy", "interlock"):
                 _say(f"{each.name}: {options.soak:,} requests")
                 measured.soaked[each.name] = await _try(soak(each, options.soak), each, present, measured) or []
+        for each in tuple(present):
+            if each.name == "interlock":
+                measured.wrong = await _try(booked(each, folder / each.name), each, present, measured) or ""
     return measured
 
 
@@ -139,9 +145,14 @@ def _found(measured: Measured) -> dict[str, object]:
         "not available": measured.absent,
         "ratios": figures.ratios(measured.rounds),
         "soak": figures.soaked_by_stack(measured.soaked),
-        "promises": figures.promises(measured.rounds, measured.soaked),
+        "promises": _promises(measured),
         "unrest": figures.unrest(measured.rounds),
     }
+
+
+def _promises(measured: Measured) -> dict[str, bool]:
+    kept = figures.promises(measured.rounds, measured.soaked)
+    return {**kept, "every_call_recorded_and_settled_on_3_levels": not measured.wrong} if kept else {}
 
 
 def _say(what: str) -> None:

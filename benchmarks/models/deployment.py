@@ -1,13 +1,15 @@
 """Interlock with everything on: an identity, budgets on three levels, prices, and a durable store."""
 
+import contextlib
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from benchmarks.models.exchange import MODEL
+from benchmarks.models.exchange import MODEL, USAGE
 from benchmarks.models.processes import NotStarted
 
 _INTERLOCK = (sys.executable, "-m", "interlock")
@@ -70,3 +72,20 @@ def open_run(port: int, headers: Mapping[str, str]) -> None:
         urlopen(asked, timeout=30).close()
     except OSError as error:
         raise NotStarted(f"It opened no run: {error}") from error
+
+
+def wrong_in_books(folder: Path, answers: int) -> str:
+    """Return how the deployment's store differs from `answers` calls recorded and settled on every level, or nothing."""
+    with contextlib.closing(sqlite3.connect(folder / "bench.db")) as store:
+        ((calls,),) = store.execute("SELECT count(*) FROM model_calls WHERE status = 'succeeded'")
+        ((audited,),) = store.execute("SELECT count(*) FROM audit_events")
+        budgets = store.execute("SELECT budget, spent, held FROM budgets").fetchall()
+    spent = {level: sum(row[1] for row in budgets if level in row[0] and "tokens" in row[0]) for level in _LEVELS}
+    held = sum(row[2] for row in budgets)
+    expected = dict.fromkeys(_LEVELS, answers * USAGE["total_tokens"])
+    if (calls, spent, held) == (answers, expected, 0) and audited >= answers:
+        return ""
+    return f"{answers} answers, but {calls} records, {audited} audit events, {held} held, and tokens spent: {spent}"
+
+
+_LEVELS = ("|run=", "|agent=", "|tenant=")

@@ -12,6 +12,13 @@ from benchmarks.models.wire import Answer, Connection, LoadFailed, connect
 _DRAIN_S = 20.0
 
 
+@dataclass(slots=True)
+class Tally:
+    """How many good answers one server gave, to whatever was asked."""
+
+    answers: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One kind of request to one server, and what a good answer to it holds."""
@@ -19,12 +26,14 @@ class Ask:
     port: int
     request: bytes
     good: Callable[[bytes], bool]
+    tally: Tally
 
     async def send(self, connection: Connection) -> Answer:
         """Return a good answer, or raise LoadFailed."""
         answer = await connection.ask(self.request)
         if answer.status != _OK or not self.good(answer.body):
             raise LoadFailed(f"Answer {answer.status}: {answer.body[:400].decode(errors='replace')}")
+        self.tally.answers += 1
         return answer
 
 

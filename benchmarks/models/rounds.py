@@ -5,10 +5,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import orjson
 
 from benchmarks.models import load
+from benchmarks.models.deployment import wrong_in_books
 from benchmarks.models.exchange import TEXT, USAGE, question, told
 from benchmarks.models.figures import Round
 from benchmarks.models.load import Ask, Load
@@ -35,7 +37,7 @@ def asks(stack: Stack) -> Asks:
 
     def ask(body: bytes, good: Callable[[bytes], bool]) -> Ask:
         port = stack.server.port
-        return Ask(port, request(stack.path, body, port, stack.headers), good)
+        return Ask(port, request(stack.path, body, port, stack.headers), good, stack.tally)
 
     last = TEXT.encode()[-20:]
     return Asks(
@@ -141,6 +143,20 @@ async def soak(stack: Stack, count: int) -> list[float]:
             await load.so_many(asked.plain, CLIENTS, count // SAMPLES)
             sizes.append(stack.server.rss_mb())
     return sizes
+
+
+async def booked(stack: Stack, folder: Path) -> str:
+    """Return what is wrong with Interlock's books about the calls that it answered, or nothing; it may take a moment."""
+    wrong = ""
+    with awake(stack):
+        for _ in range(_LOOKS):
+            if not (wrong := wrong_in_books(folder, stack.tally.answers)):
+                return ""
+            await asyncio.sleep(_MOMENT_S)
+    return wrong
+
+
+_LOOKS = 30
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.models.deployment import VARIABLE, deploy, open_run
 from benchmarks.models.exchange import MODEL
+from benchmarks.models.load import Tally
 from benchmarks.models.processes import LOAD_CORE, PROXY_CORE, NotStarted, Server, started
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,7 @@ class Stack:
     held: bool
     """Whether it stands still while another is measured; the upstream never does."""
     path: str = _PATH
+    tally: Tally = field(default_factory=Tally)
 
 
 Starter = Callable[[Path, int, str], Launch]

@@ -1,7 +1,9 @@
 """The benchmark of model calls asks the same of everyone, counts what everyone spends, and judges by ratios within a round."""
 
 import asyncio
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ import pytest
 
 from benchmarks.mcp_servers import free_port
 from benchmarks.models import load, report
+from benchmarks.models.deployment import wrong_in_books
 from benchmarks.models.exchange import EVENTS, TEXT, USAGE, answer, events, told
 from benchmarks.models.figures import Round, by_stack, promises, ratios, unrest
 from benchmarks.models.processes import Server
@@ -188,6 +191,27 @@ def test_a_rate_that_was_not_sustained_has_no_figure() -> None:
 
     assert ratios(rounds)["litellm - direct, p50 ms at the fixed rate"] is None
     assert by_stack(rounds)[1]["rate_p50_ms"] is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "agent_spent", "held", "wrong"),
+    [(2, 148, 0, False), (3, 148, 0, True), (2, 74, 0, True), (2, 148, 9, True)],
+    ids=["right", "a call without a record", "a level that was not charged", "a hold that was left"],
+)
+def test_books_are_right_only_if_every_answer_is_recorded_and_settled_on_every_level(
+    tmp_path: Path, answers: int, agent_spent: int, held: int, wrong: bool
+) -> None:
+    budgets = [("max_total_tokens|run=a", 148, 0), ("tokens|agent=a", agent_spent, held), ("tokens|tenant=a", 148, 0)]
+    with contextlib.closing(sqlite3.connect(tmp_path / "bench.db")) as store:
+        store.execute("CREATE TABLE model_calls (status)")
+        store.execute("CREATE TABLE audit_events (event)")
+        store.execute("CREATE TABLE budgets (budget, spent, held)")
+        store.executemany("INSERT INTO model_calls VALUES (?)", [("succeeded",)] * 2)
+        store.executemany("INSERT INTO audit_events VALUES (?)", [("",)] * 3)
+        store.executemany("INSERT INTO budgets VALUES (?, ?, ?)", budgets)
+        store.commit()
+
+    assert bool(wrong_in_books(tmp_path, answers)) is wrong
 
 
 def told_as_table(**changes: object) -> str:
