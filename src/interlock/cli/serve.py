@@ -1,6 +1,7 @@
 """`interlock serve`."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -27,6 +28,10 @@ _PATIENCE_S = 30
 """How long requests under way may take after the signal to stop; calls to tools are waited for in any case."""
 _UNREAD_MS = 60_000
 """How long a client may leave what was sent to it unread, or unacknowledged, before its connection is dropped."""
+
+
+_YOUNG = 10_000
+"""New objects between two looks for cycles: those of some twenty requests."""
 
 
 @app.command()
@@ -74,8 +79,16 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
                     )
                 )
                 _announce(interlock, url, output)
+                _settle_memory()
                 await server.serve(sockets=[listening])
             return server.stopped_by
+
+
+def _settle_memory() -> None:
+    """Keep the collector of cycles off what lasts as long as the process: looking through it again and again is dear."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
 
 
 class GracefulServer(uvicorn.Server):
