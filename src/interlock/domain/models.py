@@ -98,6 +98,8 @@ class Proposed(StrEnum):
     """The agent does not demand it, and the call names no proposal."""
     BOUND = "bound"
     """A reply of the run proposes this tool with these very arguments."""
+    PERSON = "person"
+    """A person who was asked for approval wrote it in place of what a model proposed."""
     OTHER = "other"
     """The proposal that the call names is of another tool, or has other arguments."""
     NONE = "none"
@@ -189,10 +191,9 @@ class ModelCallRecord:
     @property
     def usage(self) -> Usage:
         """Tokens of all attempts together."""
-        total = Usage()
-        for attempt in self.attempts:
-            total += attempt.usage
-        return total
+        if len(self.attempts) == 1:
+            return self.attempts[0].usage
+        return sum((attempt.usage for attempt in self.attempts), Usage())
 
     @property
     def cost_nano_usd(self) -> int:

@@ -1,5 +1,6 @@
 """Steps 4 to 6 of the road, inside one transaction: load facts, decide, reserve, and record before anything happens."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from interlock.budgets.charges import Demand, charges, tool_spender
@@ -44,6 +45,8 @@ class Proposal:
     faults: tuple[Finding, ...]
     """What is wrong with it before any policy is asked; anything here denies."""
     demand: Demand
+    by_person: bool = False
+    """Whether a person wrote the arguments, in answer to a question about the call that a model proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Admitter:
             raise UnknownRun(f"There is no run {call.key.run} for this agent", do="Open a run first")
         known = tx.calls.find(call.key) if proposal.named else _waiting(tx, proposal)
         call = replace(call, user=run.user, key=known.call.key if known is not None else call.key)
-        proposal = replace(proposal, call=call)
+        proposal = replace(proposal, call=call, by_person=proposal.by_person or _by_person(known))
         if known is not None:
             _check_same(known, proposal)
             if known.status.is_final:
@@ -217,6 +220,8 @@ _STATUS = {
 def _proposed(tx: Tx, proposal: Proposal, agent: AgentPolicy) -> Proposed:
     """Return whether a model of the run proposed the call, if anybody asks."""
     call = proposal.call
+    if proposal.by_person:
+        return Proposed.PERSON
     if call.proposal is None and not agent.proposed_only:
         return Proposed.NOT_ASKED
     proposals = tx.models.proposals(call.key.tenant, call.key.run)
@@ -224,6 +229,11 @@ def _proposed(tx: Tx, proposal: Proposal, agent: AgentPolicy) -> Proposed:
         # The run's models are asked elsewhere, so the name is the caller's own word and proves nothing.
         return Proposed.NOT_ASKED
     return bound_to(call.proposal, call.tool, proposal.arguments_hash, proposals)
+
+
+def _by_person(known: CallRecord | None) -> bool:
+    facts = known.extras.get("facts") if known is not None else None
+    return isinstance(facts, Mapping) and facts.get("proposed") == Proposed.PERSON.value
 
 
 def _waiting(tx: Tx, proposal: Proposal) -> CallRecord | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from interlock.domain.calls import CallKey, CallRecord, Failure, ToolCall
@@ -73,7 +74,7 @@ class ToolGate:
         call = ToolCall(edited.key, old.agent, principal.id, old.tool, edited.arguments, reason=old.reason)
         release = self._current()
         proposal = understand(call, release, self._schemas, request, named=True, extra=old.constraints)
-        return await self._unstoppable(proposal, release)
+        return await self._unstoppable(replace(proposal, by_person=True), release)
 
     def tools_for(self, principal: Principal) -> tuple[ToolContract, ...]:
         """Return the contracts that `principal` may call, by name."""

@@ -73,7 +73,7 @@ def model_proposed_it(call: ToolCall, facts: Facts) -> tuple[Finding, ...]:
     if facts.proposed is Proposed.OTHER:
         reason = f"The proposal '{call.proposal}' of this run is of another tool, or has other arguments."
         return (deny("proposal.same", reason, "unproposed"),)
-    if facts.agent.proposed_only and facts.proposed is not Proposed.BOUND:
+    if facts.agent.proposed_only and facts.proposed not in (Proposed.BOUND, Proposed.PERSON):
         reason = "No reply of a model in this run proposes this tool with these arguments."
         return (deny("proposal.bound", reason, "unproposed"),)
     return ()
