@@ -50,7 +50,7 @@ class ModelGate:
             self._note_failure(walk, error)
             raise
         walk.first_byte_ms = walk.elapsed_ms()
-        walk.replied.update(body)
+        walk.seal_reply(body)
         await self._record(walk)
         return ModelReply(body, headers_of(walk))
 
@@ -138,7 +138,7 @@ class ModelGate:
         return streamed(walk, kept) if kept is not None else None
 
     async def _deliver(self, walk: Walk, events: bytes, outlet: Outlet) -> None:
-        walk.replied.update(events)
+        walk.seal_reply(events)
         await self._record(walk)
         await outlet.start(headers_of(walk))
         await outlet.send(events)
@@ -162,7 +162,7 @@ class ModelGate:
         seen = passage.seen()
         await self._attempts.settle(walk, opened.tried, seen, "served")
         walk.saw(seen)
-        walk.replied.update(last)
+        walk.seal_stream(last)
         try:
             await self._record(walk)
         except StoreUnavailable as error:
@@ -176,7 +176,7 @@ class ModelGate:
 
     async def _forward(self, walk: Walk, opened: Opened, outlet: Outlet, kept: list[bytes] | None) -> bytes:
         """Send what comes, up to the events that end the reply; return those."""
-        passage, send, replied = opened.passage, outlet.send, walk.replied.update
+        passage, send, replied = opened.passage, outlet.send, walk.replying()
         data = opened.first
         while True:
             if data:
@@ -200,6 +200,7 @@ class ModelGate:
         walk.saw(seen)
         # Nothing that a torn reply proposes may be taken for a proposal.
         walk.proposals = ()
+        walk.seal_stream()
         gone = not isinstance(error, Exception)
         self._note(walk, ModelCallStatus.ABANDONED if gone else ModelCallStatus.CUT, None if gone else told)
         if opened.tried.answer is not None:

@@ -49,7 +49,7 @@ async def answer_of(walk: Walk, attempts: Attempts) -> str:
     served = await attempts.whole(walk)
     await attempts.settle(walk, served.tried, served.whole.seen, "served")
     walk.saw(served.whole.seen)
-    walk.replied.update(served.whole.body)
+    walk.seal_reply(served.whole.body)
     return reply_in(walk, served.whole.body).text
 
 

@@ -86,7 +86,7 @@ class Embedder:
         served = await self._attempts.whole(asking)
         await self._attempts.settle(asking, served.tried, served.whole.seen, "served")
         asking.saw(served.whole.seen)
-        asking.replied.update(served.whole.body)
+        asking.seal_reply(served.whole.body)
         return pack(embedding_in(orjson.loads(served.whole.body)))
 
     def _record(self, asking: Walk, status: ModelCallStatus, error: InterlockError | None) -> None:

@@ -19,7 +19,7 @@ def model_called(record: ModelCallRecord, walk: Walk) -> AuditEvent:
         "input_tokens": usage.input,
         "output_tokens": usage.output,
         "proposals": [[one.id, one.tool, one.arguments_hash] for one in record.proposals],
-        "reply": walk.replied.hexdigest(),
+        "reply": walk.replied,
         "request": walk.asked,
         "router": record.route.get("router"),
         "run": call.run,

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,6 +22,8 @@ from interlock.models.cache import Lookup
 from interlock.models.dialogue import Request, ToolUse
 from interlock.models.routing import Plan
 from interlock.models.wire import Seen, Wire
+
+_REPLY = b"reply\x00"
 
 
 @dataclass(slots=True, eq=False)
@@ -57,12 +60,11 @@ class Walk:
     began: float = field(default_factory=time.perf_counter)
     asked: str = ""
     """Commitment to the request."""
+    replied: str = ""
+    """Commitment to the reply as it was delivered."""
     has_images: bool = False
-    replied: Any = None
+    _replying: Any = None
     _request: Request | None = None
-
-    def __post_init__(self) -> None:
-        self.replied = hmac.new(self.salt, b"reply\x00", hashlib.sha256)
 
     @property
     def planned(self) -> Plan:
@@ -87,9 +89,24 @@ class Walk:
         """Commit to the request as it came."""
         body = orjson.dumps(self.ask.body)
         self.has_images = b'"image' in body or b'"input_image' in body
-        sealed = hmac.new(self.salt, b"request\x00", hashlib.sha256)
-        sealed.update(body)
-        self.asked = sealed.hexdigest()
+        self.asked = hmac.digest(self.salt, b"request\x00" + body, "sha256").hex()
+
+    def seal_reply(self, body: bytes) -> None:
+        """Commit to a whole reply."""
+        self.replied = hmac.digest(self.salt, _REPLY + body, "sha256").hex()
+
+    def replying(self) -> Callable[[bytes], None]:
+        """Return what takes in a reply that is delivered in pieces; `seal_stream` commits to all of them."""
+        self._replying = hmac.new(self.salt, _REPLY, hashlib.sha256)
+        taking: Callable[[bytes], None] = self._replying.update
+        return taking
+
+    def seal_stream(self, last: bytes = b"") -> None:
+        """Commit to the pieces that were delivered, and `last`."""
+        if self._replying is None:
+            self.replying()
+        self._replying.update(last)
+        self.replied = self._replying.hexdigest()
 
     def note(self, kind: str, **facts: Json) -> None:
         """Remember something that was done to the request or the reply."""
