@@ -1,6 +1,7 @@
 """Hold budgets for model calls from slices that this process has taken ahead; the store is asked when they run short."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import count
@@ -359,13 +360,17 @@ class LeaseBook:
                 future.set_result(None)
 
     async def give_back(self, budgets: Collection[str]) -> None:
-        """Return at once what is free of `budgets`. Raises StoreUnavailable."""
-        while any(self._portions[budget].under_way for budget in budgets if budget in self._portions):
-            await self._drawing_ends()
+        """Return at once what is free of `budgets`, except what has been on its way for a second. Raises StoreUnavailable."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_MS / 1000):
+                while any(self._portions[budget].under_way for budget in budgets if budget in self._portions):
+                    await self._drawing_ends()
         portions = [self._portions[budget] for budget in budgets if budget in self._portions]
         for portion in portions:
             portion.give(portion.free)
+        # An earlier drawing whose answer was lost goes first.
         await self._carry_out(self._draws(portions))
+        await self._carry_out(self._draws([portion for portion in portions if portion.giving]))
 
     async def _drawing_ends(self) -> None:
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()

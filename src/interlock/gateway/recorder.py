@@ -86,7 +86,8 @@ class Recorder:
     @property
     def healthy(self) -> bool:
         """Whether a call that begins now can be expected to be recorded."""
-        return not (self._failing or self._closing or len(self._waiting) + self._under_way >= FULL)
+        stopped = self._closing or (self._task is not None and self._task.done())
+        return not (self._failing or stopped or len(self._waiting) + self._under_way >= FULL)
 
     def note(self, record: ModelCallRecord, events: tuple[AuditEvent, ...], seen: Sequence[Seen] = ()) -> Durable:
         """Have a call that has ended recorded, with what its run saw for the first time.
