@@ -1,4 +1,4 @@
-"""Play the day: one run per ticket, the script proposes, the gate decides, people answer, the shop keeps its books."""
+"""Play the day: one run per ticket, a model proposes, the gate decides, people answer, the shop keeps its books."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,25 +6,27 @@ from dataclasses import dataclass, field
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from interlock.demo.agent import work
 from interlock.demo.courier import Courier, serving
 from interlock.demo.shop import SHOP, Shop
-from interlock.demo.story import Answer, Story, Ticket
+from interlock.demo.story import Answer, Intruder, Story, Ticket
+from interlock.demo.vendors import overhear
 from interlock.domain.approvals import Verdict
 from interlock.domain.brakes import BrakeTarget
 from interlock.domain.calls import CallStatus
-from interlock.domain.canonical import Json, JsonObject
-from interlock.domain.contracts import Kind
-from interlock.domain.errors import InterlockError
+from interlock.domain.canonical import JsonObject
+from interlock.domain.contracts import Kind, ToolContract
+from interlock.domain.errors import BudgetExceeded, InterlockError
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import ApprovalId, PrincipalId
+from interlock.domain.ids import ApprovalId, PrincipalId, ToolName
+from interlock.domain.models import ModelCallRecord
 from interlock.embedded import Gate, Run
 from interlock.gateway.desks import Desks
 from interlock.gateway.ports import Notice, Notifier
-from interlock.gateway.requests import CallAnswer
-from interlock.models.scripted import Done, Propose, Said, Turn
+from interlock.gateway.requests import CallAnswer, CallRequest
+from interlock.models.ports import ModelCallFilter
 from interlock.wiring import open_interlock
 
-_MOST_REPLIES = 25
 _HOUR_MS = 3_600_000
 
 
@@ -55,6 +57,10 @@ class Played:
 
     ticket: Ticket
     steps: tuple[Step, ...]
+    stopped: str = ""
+    """Why no model may be asked any more, if that is what ended it."""
+    models: tuple[ModelCallRecord, ...] = ()
+    """What models were asked, oldest first."""
 
     @property
     def telling(self) -> Step | None:
@@ -64,9 +70,21 @@ class Played:
         return steps[-1] if steps else None
 
     @property
+    def ended(self) -> str:
+        """The status of the telling step, or `stopped`."""
+        if self.stopped or self.telling is None:
+            return "stopped" if self.stopped else ""
+        return self.telling.status
+
+    @property
     def as_told(self) -> bool:
         """Whether the ticket ended as its author says."""
-        return self.telling is not None and self.telling.status == self.ticket.ends
+        return self.ended == self.ticket.ends
+
+    @property
+    def cost_nano_usd(self) -> int:
+        """What its models cost."""
+        return sum(record.cost_nano_usd for record in self.models)
 
 
 @dataclass(slots=True)
@@ -77,13 +95,15 @@ class Day:
     shop: Shop
     courier: Courier
     gate: Gate
+    heard: list[str]
+    """What the vendors of models were sent."""
     brakes: list[str] = field(default_factory=list)
 
     async def play(self, ticket: Ticket) -> Played:
         """Take one ticket from its first word to its end."""
         await self._happens(ticket.before)
         steps: list[Step] = []
-        turns: tuple[Turn, ...] = (Said(ticket.says),)
+        stopped = ""
         async with self.gate.run(
             "support",
             instruction=ticket.says,
@@ -91,26 +111,29 @@ class Day:
             user="support-desk",
             labels={"ticket": str(ticket.number)},
         ) as run:
-            for number in range(1, _MOST_REPLIES + 1):
-                reply = self.story.script.reply(turns)
-                if not isinstance(reply, Propose):
-                    break
-                step, content = await self._propose(ticket, run, reply, f"t{ticket.number}-{number}")
-                steps.append(step)
-                turns = (*turns, Done(reply.rule, reply.tool, step.status, content))
-                if step.status == CallStatus.DENIED and reply.rule == "tries again and again":
-                    break
-        await self._happens(ticket.after)
-        return Played(ticket, tuple(steps))
 
-    async def _propose(self, ticket: Ticket, run: Run, reply: Propose, name: str) -> tuple[Step, Json]:
+            async def call(tool: str, arguments: JsonObject, reason: str, proposal: str) -> JsonObject:
+                step, told = await self._call(ticket, run, tool, arguments, reason, proposal)
+                steps.append(step)
+                return told
+
+            try:
+                await work(run, self.story.system, ticket.says, call)
+            except BudgetExceeded as error:
+                stopped = error.what
+            if ticket.intruder is not None:
+                steps.append(await self._intrudes(run, ticket.intruder))
+        await self._happens(ticket.after)
+        return Played(ticket, tuple(steps), stopped, await self._models(run))
+
+    async def _call(
+        self, ticket: Ticket, run: Run, tool: str, arguments: JsonObject, reason: str, proposal: str
+    ) -> tuple[Step, JsonObject]:
+        """Make a call that a model proposed, and let people answer; return what to tell of it, here and to the model."""
+
         async def call() -> CallAnswer:
             return await run.call(
-                reply.tool,
-                reply.arguments,
-                call_id=name,
-                reason=reply.reason,
-                dry_run=ticket.dry_run == reply.tool,
+                tool, arguments, call_id=proposal, proposal=proposal, reason=reason, dry_run=ticket.dry_run == tool
             )
 
         answer = await call()
@@ -118,13 +141,27 @@ class Day:
         for person in ticket.people:
             if answer.approval is None:
                 break
-            sentence, edited = await self._answers(person, answer.approval, reply.arguments)
+            sentence, edited = await self._answers(person, answer.approval, arguments)
             told.append(sentence)
             answer = edited or (await call() if answer.status is CallStatus.PENDING else answer)
         why = first if told else _why(answer)
-        read = any(contract.name == reply.tool and contract.kind is Kind.READ for contract in run.tools())
-        step = Step(reply.tool, reply.arguments, answer.status.value, why, read, tuple(told))
-        return step, answer.result.content if answer.result is not None else why
+        contract = next((each for each in run.tools() if each.name == tool), None)
+        read = contract is not None and contract.kind is Kind.READ
+        step = Step(tool, _in_order(arguments, contract), answer.status.value, why, read, tuple(told))
+        content = answer.result.content if answer.result is not None else why
+        return step, {"status": step.status, "content": content}
+
+    async def _intrudes(self, run: Run, intruder: Intruder) -> Step:
+        """Let somebody who has the run's token try a call of their own."""
+        desks = self.gate.desks
+        thief = await desks.access.authenticate(run.token)
+        answer = await desks.gate.call(CallRequest(thief, run.id, ToolName(intruder.tool), intruder.arguments))
+        return Step(intruder.tool, intruder.arguments, answer.status.value, _why(answer), read=False)
+
+    async def _models(self, run: Run) -> tuple[ModelCallRecord, ...]:
+        query = ModelCallFilter(self.gate.desks.tenant, run.id, limit=1_000)
+        found = await self.gate.desks.model_calls.calls(auditor(self.gate.desks), query)
+        return tuple(record for record in reversed(found) if record.attempts)
 
     async def _answers(
         self, person: Answer, approval: ApprovalId, arguments: JsonObject
@@ -177,13 +214,25 @@ async def opened(story: Story, folder: Path) -> AsyncIterator[Day]:
         with serving() as courier:
             _write_deployment(folder, courier.url)
             async with open_interlock(folder, notifier=Silent()) as built, built.alive():
-                yield Day(story, shop, courier, Gate(built.desks))
+                heard = overhear(built.models.providers)
+                yield Day(story, shop, courier, Gate(built.desks), heard)
     finally:
         SHOP.reset(token)
 
 
+def auditor(desks: Desks) -> Principal:
+    """Return who may read everything, and change nothing."""
+    return Principal(PrincipalId("audit"), desks.tenant, frozenset({Role.AUDITOR}))
+
+
 def _approver(desks: Desks, name: str) -> Principal:
     return Principal(PrincipalId(name), desks.tenant, frozenset({Role.APPROVER}))
+
+
+def _in_order(arguments: JsonObject, contract: ToolContract | None) -> JsonObject:
+    """Return `arguments` in the order in which the tool names them."""
+    named = contract.input_schema.get("properties", {}) if contract is not None else {}
+    return {**{name: arguments[name] for name in named if name in arguments}, **arguments}
 
 
 def _why(answer: CallAnswer) -> str:

@@ -1,14 +1,20 @@
-"""Add the day up from the gate's own records, and check them against the shop's books."""
+"""Add the day up from the gate's own records, and check them against the shop's books and the vendors' mail."""
 
+import re
 import time
 from dataclasses import dataclass
 
-from interlock.demo.day import Day, Played, Step
+from interlock.demo.day import Day, Played, Step, auditor
 from interlock.domain.audit import AuditKind
-from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import PrincipalId
+from interlock.domain.calls import CallRecord, CallStatus
+from interlock.domain.models import ModelCallRecord
+from interlock.runs.ports import CallFilter
 
-_MOST_EVENTS = 1_000
+_MOST = 1_000
+_DONE = frozenset({CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.UNKNOWN})
+_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w+|\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b")
+"""An e-mail address, or the number of a bank account."""
+_TOKEN = re.compile(r"\[(?:email|iban)#\w+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,15 @@ class Sums:
     """Set aside for calls of unknown outcome."""
     kept_back: int
     """What the calls that did not happen would have moved."""
-    cost_nano_usd: int
+    tools_nano_usd: int
+    """What the calls of tools cost."""
+    model_calls: int
+    fallbacks: int
+    """Model calls that another model answered than the first one asked."""
+    tokens: int
+    models_nano_usd: int
+    tickets: int
+    tickets_done: int
     seconds: float
 
 
@@ -42,12 +56,13 @@ class Check:
 
 async def sums(day: Day, played: tuple[Played, ...], started: float) -> Sums:
     """Add the day up, from the gate's own records."""
-    desks, auditor = day.gate.desks, _auditor(day)
-    balances = await desks.records.budgets(auditor)
-    money = [balance for balance in balances if "all-money-per-day" in balance.budget]
+    desks = day.gate.desks
+    reader = auditor(desks)
     steps = [step for one in played for step in one.steps]
-    costs = {str(contract.name): contract.cost_nano_usd for contract in await desks.contracts.list(auditor)}
+    models = [record for one in played for record in one.models]
+    costs = {str(contract.name): contract.cost_nano_usd for contract in await desks.contracts.list(reader)}
     executed = [step for step in steps if step.status in {"succeeded", "unknown", "withheld"}]
+    money_spent, money_held = await _ledger(day, "all-money-per-day")
     return Sums(
         calls=len(steps),
         executed=len(executed),
@@ -55,22 +70,26 @@ async def sums(day: Day, played: tuple[Played, ...], started: float) -> Sums:
         asked=sum(bool(step.people) for step in steps),
         approved=sum(bool(step.people) and step.status == "succeeded" for step in steps),
         moved=day.shop.moved_cents,
-        settled=sum(balance.spent for balance in money),
-        held=sum(balance.held for balance in money),
+        settled=money_spent,
+        held=money_held,
         kept_back=sum(_cents(step) for step in steps if step.status in {"denied", "escalated"}),
-        cost_nano_usd=sum(costs.get(step.tool, 0) for step in executed),
+        tools_nano_usd=sum(costs.get(step.tool, 0) for step in executed),
+        model_calls=len(models),
+        fallbacks=sum(record.attempts[0].model != record.attempts[-1].model for record in models),
+        tokens=sum(record.usage.total for record in models),
+        models_nano_usd=sum(record.cost_nano_usd for record in models),
+        tickets=len(played),
+        tickets_done=sum(one.ended == "succeeded" for one in played),
         seconds=time.monotonic() - started,
     )
 
 
-def _cents(step: Step) -> int:
-    amount = step.arguments.get("amount_usd")
-    return round(amount * 100) if isinstance(amount, int | float) else 0
-
-
 async def checks(day: Day, played: tuple[Played, ...], total: Sums) -> tuple[Check, ...]:
     """Look whether the day kept what Interlock promises."""
-    events = await day.gate.desks.records.audit(_auditor(day), None, _MOST_EVENTS)
+    desks = day.gate.desks
+    events = await desks.records.audit(auditor(desks), None, 10 * _MOST)
+    journal = await desks.runs.calls(auditor(desks), CallFilter(limit=_MOST))
+    models = tuple(record for one in played for record in one.models)
     settled = sum(event.kind is AuditKind.CALL_SETTLED for event in events)
     paid = [(entry.kind, entry.reference) for entry in day.shop.books]
     unknown = sum(_cents(step) for one in played for step in one.steps if step.status == "unknown")
@@ -84,8 +103,44 @@ async def checks(day: Day, played: tuple[Played, ...], total: Sums) -> tuple[Che
         Check("the money of unknown outcome is still held", total.held == unknown),
         Check("nobody but customers got mail", set(day.shop.outbox) <= customers),
         Check("every executed call has its outcome in the audit trail", settled >= total.executed),
+        Check("every executed call was proposed by a model, or written by a person", all_proposed(journal, models)),
+        Check("tokens and cost in the ledger are those of the model calls", await _pays_for(day, journal, models)),
+        Check("no vendor of a model saw an e-mail address or a bank account", nothing_left(day.heard)),
     )
 
 
-def _auditor(day: Day) -> Principal:
-    return Principal(PrincipalId("audit"), day.gate.desks.tenant, frozenset({Role.AUDITOR}))
+def all_proposed(journal: tuple[CallRecord, ...], models: tuple[ModelCallRecord, ...]) -> bool:
+    """Return whether each executed call stands in a reply of its run as it was made, unless a person edited it."""
+    proposed = {(record.call.run, one.tool, one.arguments_hash) for record in models for one in record.proposals}
+    executed = [record for record in journal if record.status in _DONE and not record.call.key.call.endswith(".edit")]
+    return bool(executed) and all(
+        (record.call.key.run, record.call.tool, record.arguments_hash) in proposed for record in executed
+    )
+
+
+def nothing_left(heard: list[str]) -> bool:
+    """Return whether what vendors were sent holds tokens, and nothing that the tokens stand for."""
+    return any(_TOKEN.search(body) for body in heard) and not any(_ADDRESS.search(body) for body in heard)
+
+
+async def _pays_for(day: Day, journal: tuple[CallRecord, ...], models: tuple[ModelCallRecord, ...]) -> bool:
+    """Return whether the ledger of the agent's day holds what models and tools cost, and nothing else."""
+    desks = day.gate.desks
+    prices = {contract.name: contract.cost_nano_usd for contract in await desks.contracts.list(auditor(desks))}
+    tools = sum(prices.get(record.call.tool, 0) for record in journal if record.status is CallStatus.SUCCEEDED)
+    tokens, _ = await _ledger(day, "tokens-per-day")
+    cost, _ = await _ledger(day, "cost-per-day")
+    used = sum(record.usage.total for record in models)
+    return tokens == used and cost == tools + sum(record.cost_nano_usd for record in models)
+
+
+async def _ledger(day: Day, limit: str) -> tuple[int, int]:
+    """Return what is spent of a limit, and what is held."""
+    desks = day.gate.desks
+    balances = [one for one in await desks.records.budgets(auditor(desks)) if f"/{limit}|" in one.budget]
+    return sum(one.spent for one in balances), sum(one.held for one in balances)
+
+
+def _cents(step: Step) -> int:
+    amount = step.arguments.get("amount_usd")
+    return round(amount * 100) if isinstance(amount, int | float) else 0

@@ -13,6 +13,7 @@ from interlock.demo.reckoning import Check, Sums
 
 _WIDTH = 100
 _TITLE = 44
+_OUTCOME = 28
 _MANY = 3
 _NEXT = (
     ("interlock init my-gate", "write a deployment of your own into a new folder"),
@@ -26,13 +27,16 @@ _NEXT = (
 
 def print_page(played: tuple[Played, ...], total: Sums, checked: tuple[Check, ...], console: Console) -> None:
     """Print the whole page."""
-    console.print(f"One day at Corner Shop: {len(played)} tickets, a model that believes everything, Interlock between")
-    console.print("it and the tools.\n")
+    console.print(
+        f"One day at Corner Shop: {len(played)} tickets, models that believe everything, and Interlock between the"
+    )
+    console.print("agent, its models and its tools. On the right: what the models of the ticket cost.\n")
     for one in played:
         _print_ticket(one, console)
-    console.print("\nThe day in figures", style="bold")
-    for name, value in _figures(total):
-        console.print(f"  {name:<34}{value:>12}")
+    for title, figures in (("The day in figures", _figures(total)), ("Its models", _models(total))):
+        console.print(f"\n{title}", style="bold")
+        for name, value in figures:
+            console.print(f"  {name:<34}{value:>12}")
     console.print()
     for check in checked:
         console.print(
@@ -52,7 +56,12 @@ def as_json(played: tuple[Played, ...], total: Sums, checked: tuple[Check, ...])
             "title": one.ticket.title,
             "says": one.ticket.says,
             "outcome": _outcome(one)[0],
+            "ended": one.ended,
             "as_told": one.as_told,
+            "stopped": one.stopped,
+            "model_calls": len(one.models),
+            "tokens": sum(record.usage.total for record in one.models),
+            "models_nano_usd": one.cost_nano_usd,
             "calls": [asdict(step) for step in one.steps],
         }
         for one in played
@@ -63,7 +72,8 @@ def as_json(played: tuple[Played, ...], total: Sums, checked: tuple[Check, ...])
 def _print_ticket(one: Played, console: Console) -> None:
     word, style = _outcome(one)
     line = Text(f"{one.ticket.number:>2}  {one.ticket.title:<{_TITLE}}")
-    line.append(word, style=style)
+    line.append(f"{word:<{_OUTCOME}}", style=style)
+    line.append(_cost(one.cost_nano_usd), style="dim")
     console.print(line)
     for sentence in _story(one):
         for row in textwrap.wrap(sentence, _WIDTH - 4):
@@ -72,6 +82,8 @@ def _print_ticket(one: Played, console: Console) -> None:
 
 def _outcome(one: Played) -> tuple[str, str]:
     """Return a word for how the ticket ended, and its colour, which only repeats it."""
+    if one.stopped:
+        return "stopped: model budget", "red"
     step = one.telling
     asked = step is not None and bool(step.people)
     match step.status if step is not None else "":
@@ -99,6 +111,12 @@ def _story(one: Played) -> Iterator[str]:
     yield f"{before}{_call(step)}" + (f": {step.why}" if step.why else fine)
     if step.people:
         yield " ".join(step.people)
+    if one.stopped:
+        yield f"No model was asked any more: {one.stopped}"
+    fallen = next((each.attempts for each in one.models if each.attempts[0].model != each.attempts[-1].model), None)
+    if fallen is not None:
+        first, last = fallen[0], fallen[-1]
+        yield f"{first.model} of {first.provider} was not available, so {last.model} of {last.provider} answered."
     if one.ticket.note:
         yield one.ticket.note
 
@@ -116,7 +134,7 @@ def _plain(name: str, value: object) -> str:
 
 
 def _figures(total: Sums) -> Iterator[tuple[str, str]]:
-    yield "calls proposed", str(total.calls)
+    yield "tool calls asked for", str(total.calls)
     yield "executed", str(total.executed)
     yield "denied", str(total.denied)
     yield "held for a person", str(total.asked)
@@ -124,8 +142,21 @@ def _figures(total: Sums) -> Iterator[tuple[str, str]]:
     yield "money moved", _usd(total.moved)
     yield "money kept from moving", _usd(total.kept_back)
     yield "money held, outcome unknown", _usd(total.held)
-    yield "what the calls cost", f"{total.cost_nano_usd / 1e9:,.4f} USD"
+    yield "what the calls cost", _cost(total.tools_nano_usd)
     yield "time", f"{total.seconds:.1f} s"
+
+
+def _models(total: Sums) -> Iterator[tuple[str, str]]:
+    yield "model calls", str(total.model_calls)
+    yield "answered by the second vendor", str(total.fallbacks)
+    yield "tokens", f"{total.tokens:,}"
+    yield "what the models cost", _cost(total.models_nano_usd)
+    yield "per ticket", _cost(total.models_nano_usd // max(total.tickets, 1))
+    yield "per ticket that was done", _cost(total.models_nano_usd // max(total.tickets_done, 1))
+
+
+def _cost(nano_usd: int) -> str:
+    return f"{nano_usd / 1e9:,.4f} USD"
 
 
 def _usd(cents: int) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from interlock.domain.canonical import JsonObject
-from interlock.models.scripted import Script, script
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Intruder:
+    """A call that somebody makes who has got hold of the run's token."""
+
+    tool: str
+    arguments: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class Ticket:
     """One piece of work for the agent."""
 
@@ -33,7 +40,7 @@ class Ticket:
     says: str
     """What the person at the support desk asks of the agent."""
     ends: str
-    """The status in which its last call must end: the demo checks itself."""
+    """The status in which its last call must end, or `stopped`: the demo checks itself."""
     people: tuple[Answer, ...]
     before: str
     after: str
@@ -41,18 +48,18 @@ class Ticket:
     """What one could not see from the answers."""
     dry_run: str
     """The tool that is only to be rehearsed."""
+    intruder: Intruder | None
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """The shop's records, the tickets, and the script of the model."""
+    """The shop's records, and the tickets."""
 
     system: str
     customers: dict[str, JsonObject]
     orders: dict[str, JsonObject]
     inbox: str
     tickets: tuple[Ticket, ...]
-    script: Script
 
 
 def load_story() -> Story:
@@ -65,7 +72,6 @@ def load_story() -> Story:
         orders=said["orders"],
         inbox=said["inbox"],
         tickets=tuple(_ticket(number, ticket) for number, ticket in enumerate(said["tickets"], 1)),
-        script=script(said["rules"]),
     )
 
 
@@ -80,6 +86,7 @@ def _ticket(number: int, said: dict[str, Any]) -> Ticket:
         after=said.get("after", ""),
         note=said.get("note", ""),
         dry_run=said.get("dry_run", ""),
+        intruder=Intruder(**said["intruder"]) if "intruder" in said else None,
     )
 
 
