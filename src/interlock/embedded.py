@@ -212,8 +212,9 @@ class _Events(Outlet):
     async def send(self, data: bytes) -> None:
         await self._put(data)
 
-    async def finish(self) -> None:
-        """The end follows by itself."""
+    async def finish(self, last: bytes = b"") -> None:
+        if last:
+            await self._put(last)
 
     async def abort(self) -> None:
         self._torn = True

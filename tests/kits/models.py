@@ -93,7 +93,8 @@ class Heard(Outlet):
     async def send(self, data: bytes) -> None:
         self.data += data
 
-    async def finish(self) -> None:
+    async def finish(self, last: bytes = b"") -> None:
+        self.data += last
         self.ended = "finished"
 
     async def abort(self) -> None:

@@ -141,8 +141,7 @@ class ModelGate:
         walk.seal_reply(events)
         await self._record(walk)
         await outlet.start(headers_of(walk))
-        await outlet.send(events)
-        await outlet.finish()
+        await outlet.finish(events)
 
     async def _pump(self, walk: Walk, opened: Opened, outlet: Outlet) -> None:
         """Forward a stream to its end. Its last events leave once the record of what they propose is durable."""
@@ -168,8 +167,7 @@ class ModelGate:
         except StoreUnavailable as error:
             await _break(walk, outlet, error)
             return
-        await outlet.send(last)
-        await outlet.finish()
+        await outlet.finish(last)
         if kept is not None:
             await self._cache.keep(walk, reply_of(walk, (*kept, last)))
         await _let_go(opened)

@@ -62,8 +62,8 @@ class Outlet(Protocol):
     async def send(self, data: bytes) -> None:
         """Send complete events."""
 
-    async def finish(self) -> None:
-        """End the response cleanly: the reply is complete."""
+    async def finish(self, last: bytes = b"") -> None:
+        """Send the last events and end the response cleanly: the reply is complete."""
 
     async def abort(self) -> None:
         """End the response so that no client can take it for complete."""

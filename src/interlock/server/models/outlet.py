@@ -29,8 +29,8 @@ class StreamOutlet(Outlet):
     async def send(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def finish(self) -> None:
-        await self._send({"type": "http.response.body", "body": b""})
+    async def finish(self, last: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": last})
 
     async def abort(self) -> None:
         # An answer that is left without its end makes the server close the connection in the midst of the body: no
