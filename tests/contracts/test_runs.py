@@ -10,7 +10,7 @@ import pytest
 from interlock.domain.calls import CallStatus, ToolResult
 from interlock.domain.errors import Conflict
 from interlock.domain.ids import RunId
-from interlock.domain.runs import RunState
+from interlock.domain.runs import RunOutcome, RunState
 from interlock.gateway.store import Store, Tx
 from tests.contracts.samples import ACME, NOW, OTHER, a_call, a_key, a_record, a_run, put_all
 
@@ -39,10 +39,54 @@ async def test_a_taken_run_id_is_a_conflict_and_changes_nothing(store: Store) ->
 
 async def test_an_ended_run_stays_ended(store: Store) -> None:
     await store.transact(lambda tx: tx.runs.open(a_run()))
-    assert await store.transact(lambda tx: tx.runs.move(ACME, RUN, RunState.STOPPED))
-    assert not await store.transact(lambda tx: tx.runs.move(ACME, RUN, RunState.CLOSED))
-    assert not await store.transact(lambda tx: tx.runs.move(OTHER, RUN, RunState.CLOSED))
-    assert await store.read(lambda tx: tx.runs.find(ACME, RUN)) == a_run(state=RunState.STOPPED)
+    assert await store.transact(lambda tx: tx.runs.end(ACME, RUN, RunState.STOPPED, NOW, None))
+    assert not await store.transact(lambda tx: tx.runs.end(ACME, RUN, RunState.CLOSED, NOW + 1, RunOutcome.FAILED))
+    assert not await store.transact(lambda tx: tx.runs.end(OTHER, RUN, RunState.CLOSED, NOW, None))
+    assert not await store.transact(lambda tx: tx.runs.conclude(ACME, RUN, RunOutcome.SUCCEEDED))
+    assert await store.read(lambda tx: tx.runs.find(ACME, RUN)) == a_run(state=RunState.STOPPED, ended_at=NOW)
+
+
+async def test_what_came_of_a_run_is_said_once_with_its_end_or_after_it(store: Store) -> None:
+    await store.transact(lambda tx: put_all(tx.runs.open, (a_run(), a_run("run-2"))))
+    assert not await store.transact(lambda tx: tx.runs.conclude(ACME, RUN, RunOutcome.SUCCEEDED))
+    await store.transact(lambda tx: tx.runs.end(ACME, RUN, RunState.CLOSED, NOW, None))
+    await store.transact(lambda tx: tx.runs.end(ACME, RunId("run-2"), RunState.CLOSED, NOW, RunOutcome.PARTIAL))
+
+    assert await store.transact(lambda tx: tx.runs.conclude(ACME, RUN, RunOutcome.ESCALATED))
+    for said in (RUN, RunId("run-2")):
+        assert not await store.transact(lambda tx, said=said: tx.runs.conclude(ACME, said, RunOutcome.FAILED))  # type: ignore[misc]
+    outcomes = [run.outcome for run in await store.read(lambda tx: tx.runs.latest(ACME, 9))]
+    assert outcomes == [RunOutcome.PARTIAL, RunOutcome.ESCALATED]
+
+
+async def test_successes_are_counted_when_their_run_ended(store: Store) -> None:
+    day = 86_400_000
+    ends = (
+        (a_run("run-1"), NOW, RunOutcome.SUCCEEDED),
+        (a_run("run-2", agent="triage", user=None), NOW + day, RunOutcome.SUCCEEDED),
+        (a_run("run-3"), NOW + 1, RunOutcome.PARTIAL),
+        (a_run("run-4"), NOW + 1, None),
+        (a_run("run-5"), NOW + 2 * day, RunOutcome.SUCCEEDED),
+        (a_run("run-6", tenant=OTHER), NOW, RunOutcome.SUCCEEDED),
+    )
+
+    def work(tx: Tx) -> None:
+        for run, at, outcome in ends:
+            tx.runs.open(run)
+            tx.runs.end(run.tenant, run.id, RunState.CLOSED, at, outcome)
+
+    await store.transact(work)
+
+    async def counted(by: str) -> dict[str, int]:
+        return dict(await store.read(lambda tx: tx.runs.successes(ACME, by=by, since=NOW, until=NOW + 2 * day)))
+
+    assert await counted("run") == {"run-1": 1, "run-2": 1}
+    assert await counted("agent") == {"refunds": 1, "triage": 1}
+    assert await counted("user") == {"u-7": 1, "": 1}
+    assert await counted("tenant") == {"acme": 2}
+    assert await counted("day") == {"2027-01-15": 1, "2027-01-16": 1}
+    with pytest.raises(ValueError, match="colour"):
+        await counted("colour")
 
 
 async def test_the_newest_runs_come_first(store: Store) -> None:

@@ -49,6 +49,11 @@ def nano_usd(amount: Decimal) -> int:
     return _whole(amount, NANO, "costs are kept to 9 decimal places")
 
 
+def usd(nano: int) -> str:
+    """Return nano-dollars as a decimal number of dollars, exactly: 2230000 is `0.00223`."""
+    return f"{Decimal(nano).scaleb(-NANO).normalize():f}"
+
+
 def _whole(amount: Decimal, places: int, why: str) -> int:
     if not amount.is_finite():
         raise BadInput("The amount of money is not a number")

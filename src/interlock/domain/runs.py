@@ -15,6 +15,17 @@ class RunState(StrEnum):
     """Ended by an operator or a cap."""
 
 
+class RunOutcome(StrEnum):
+    """What came of a run, in the words of whoever drove it."""
+
+    SUCCEEDED = "succeeded"
+    PARTIAL = "partial"
+    """Some of what was asked for was done."""
+    FAILED = "failed"
+    ESCALATED = "escalated"
+    """Handed over to a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Opened by whoever drives the agent."""
@@ -29,3 +40,6 @@ class Run:
     user: UserId | None = None
     state: RunState = RunState.OPEN
     labels: tuple[tuple[str, str], ...] = field(default=())
+    ended_at: int | None = None
+    outcome: RunOutcome | None = None
+    """None while nobody has said it."""

@@ -9,7 +9,7 @@ from interlock.domain.canonical import Json, JsonObject, canonical_json, check_j
 from interlock.domain.errors import BadInput, Conflict, Forbidden, RunClosed, UnknownRecord, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import AgentId, CallId, RunId, ToolName, UserId, checked_id, new_id
-from interlock.domain.runs import Run, RunState
+from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.gateway.admission import ALIVE_MS
 from interlock.gateway.ports import Clock
 from interlock.gateway.release import Release
@@ -115,8 +115,13 @@ class RunDesk:
 
         await self._store.transact(work)
 
-    async def close(self, principal: Principal, run_id: RunId, *, stop: bool = False) -> None:
-        """End the run: no call is admitted any more. `stop` marks an operator's intervention."""
+    async def close(
+        self, principal: Principal, run_id: RunId, *, stop: bool = False, outcome: RunOutcome | None = None
+    ) -> None:
+        """End the run: no call is admitted any more. `stop` marks an operator's intervention.
+
+        `outcome` says what came of it: with the close or, once, after it. Raises Conflict for another one than was said.
+        """
         now = self._clock.now()
         state = RunState.STOPPED if stop else RunState.CLOSED
         if stop and not principal.may(Role.OPERATOR):
@@ -125,8 +130,13 @@ class RunDesk:
 
         def work(tx: Tx) -> None:
             run = visible_run(tx, principal, run_id)
-            if tx.runs.move(run.tenant, run.id, state):
-                tx.audit.append(run_event(AuditKind.RUN_CLOSED, run, now, principal.id, {"state": state.value}))
+            ended = tx.runs.end(run.tenant, run.id, state, now, outcome)
+            concluded = not ended and outcome is not None and tx.runs.conclude(run.tenant, run.id, outcome)
+            if ended or concluded:
+                body = {"state": state.value, "outcome": outcome.value if outcome is not None else None}
+                tx.audit.append(run_event(AuditKind.RUN_CLOSED, run, now, principal.id, body))
+            elif outcome not in (None, run.outcome):
+                raise Conflict(f"Run {run_id} has ended as {run.outcome or run.state}", why="that is said once")
 
         await self._store.transact(work)
 

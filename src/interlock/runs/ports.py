@@ -1,11 +1,12 @@
 """What the gate remembers of a run. Every method runs inside one transaction of the store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from interlock.domain.calls import CallKey, CallRecord, CallStatus
 from interlock.domain.ids import AgentId, CallId, RunId, TenantId, ToolName
-from interlock.domain.runs import Run, RunState
+from interlock.domain.runs import Run, RunOutcome, RunState
 
 
 class RunRecords(Protocol):
@@ -17,8 +18,17 @@ class RunRecords(Protocol):
     def find(self, tenant: TenantId, run: RunId) -> Run | None:
         """Return the run, or None."""
 
-    def move(self, tenant: TenantId, run: RunId, state: RunState) -> bool:
-        """Set the state of an open run; return False if it was not open."""
+    def end(self, tenant: TenantId, run: RunId, state: RunState, at: int, outcome: RunOutcome | None) -> bool:
+        """End an open run at `at` (milliseconds since the epoch); return False if it was not open."""
+
+    def conclude(self, tenant: TenantId, run: RunId, outcome: RunOutcome) -> bool:
+        """Say what came of a closed run of which nobody has said it; return False if it is none."""
+
+    def successes(self, tenant: TenantId, *, by: str, since: int, until: int) -> Mapping[str, int]:
+        """Return how many runs that ended in [since, until) succeeded, by `run`, `agent`, `user`, `tenant` or `day`.
+
+        Raises ValueError for another word.
+        """
 
     def latest(self, tenant: TenantId, limit: int) -> tuple[Run, ...]:
         """Return the newest runs first."""

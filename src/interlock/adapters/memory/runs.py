@@ -1,13 +1,16 @@
 """Runs, calls, evidence and heartbeats in memory."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import islice
 
 from interlock.adapters.memory.shelf import Shelf, Undo
 from interlock.domain.calls import CallKey, CallRecord, CallStatus
 from interlock.domain.errors import Conflict
 from interlock.domain.ids import CallId, RunId, TenantId
-from interlock.domain.runs import Run, RunState
+from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.runs.ports import CallFilter, CallJournal, EvidenceLog, EvidenceRow, Heartbeats, RunRecords
 
 
@@ -24,15 +27,40 @@ class MemoryRuns(RunRecords):
     def find(self, tenant: TenantId, run: RunId) -> Run | None:
         return self._runs.find((tenant, run))
 
-    def move(self, tenant: TenantId, run: RunId, state: RunState) -> bool:
+    def end(self, tenant: TenantId, run: RunId, state: RunState, at: int, outcome: RunOutcome | None) -> bool:
         found = self._runs.find((tenant, run))
         if found is None or found.state is not RunState.OPEN:
             return False
-        self._runs.put((tenant, run), replace(found, state=state))
+        self._runs.put((tenant, run), replace(found, state=state, ended_at=at, outcome=outcome))
         return True
+
+    def conclude(self, tenant: TenantId, run: RunId, outcome: RunOutcome) -> bool:
+        found = self._runs.find((tenant, run))
+        if found is None or found.state is not RunState.CLOSED or found.outcome is not None:
+            return False
+        self._runs.put((tenant, run), replace(found, outcome=outcome))
+        return True
+
+    def successes(self, tenant: TenantId, *, by: str, since: int, until: int) -> Mapping[str, int]:
+        if by not in _GROUPS:
+            raise ValueError(f"successes are not counted by {by}")
+        return Counter(
+            _group(run, run.ended_at, by)
+            for run in self._runs.oldest_first()
+            if run.tenant == tenant and run.outcome is RunOutcome.SUCCEEDED
+            if run.ended_at is not None and since <= run.ended_at < until
+        )
 
     def latest(self, tenant: TenantId, limit: int) -> tuple[Run, ...]:
         return tuple(islice((run for run in self._runs.newest_first() if run.tenant == tenant), limit))
+
+
+_GROUPS = ("run", "agent", "user", "tenant", "day")
+
+
+def _group(run: Run, ended_at: int, by: str) -> str:
+    day = datetime.fromtimestamp(ended_at / 1000, tz=UTC).strftime("%Y-%m-%d")
+    return {"run": run.id, "agent": run.agent, "user": run.user or "", "tenant": run.tenant, "day": day}[by]
 
 
 class MemoryCalls(CallJournal):

@@ -1,10 +1,12 @@
 """Runs, and which gateway processes are alive."""
 
+from collections.abc import Mapping
+
 from interlock.adapters.sql.encoding import decode, encode
 from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.domain.errors import Conflict
 from interlock.domain.ids import RunId, TenantId
-from interlock.domain.runs import Run, RunState
+from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.runs.ports import Heartbeats, RunRecords
 
 OPEN = Statement("""
@@ -14,16 +16,44 @@ OPEN = Statement("""
 """)
 
 FIND = Statement("""
-    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels
+    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome
     FROM runs WHERE tenant = :tenant AND run = :run
 """)
 
-MOVE = Statement("""
-    UPDATE runs SET state = :state WHERE tenant = :tenant AND run = :run AND state = 'open'
+END = Statement("""
+    UPDATE runs SET state = :state, ended_at = :at, outcome = :outcome
+    WHERE tenant = :tenant AND run = :run AND state = 'open'
 """)
 
+CONCLUDE = Statement("""
+    UPDATE runs SET outcome = :outcome
+    WHERE tenant = :tenant AND run = :run AND state = 'closed' AND outcome IS NULL
+""")
+
+SUCCESSES = Statement(
+    """
+    SELECT CASE :by WHEN 'run' THEN run WHEN 'agent' THEN agent WHEN 'user' THEN COALESCE(user_id, '')
+                    WHEN 'tenant' THEN tenant
+                    WHEN 'day' THEN strftime('%Y-%m-%d', ended_at / 1000, 'unixepoch') END AS winner,
+           COUNT(*)
+    FROM runs
+    WHERE tenant = :tenant AND outcome = 'succeeded' AND ended_at >= :since AND ended_at < :until
+    GROUP BY 1
+    """,
+    postgresql="""
+    SELECT CASE CAST(:by AS text)
+                WHEN 'run' THEN run WHEN 'agent' THEN agent WHEN 'user' THEN COALESCE(user_id, '')
+                WHEN 'tenant' THEN tenant
+                WHEN 'day' THEN to_char(to_timestamp(ended_at / 1000) AT TIME ZONE 'UTC', 'YYYY-MM-DD') END AS winner,
+           COUNT(*)
+    FROM runs
+    WHERE tenant = :tenant AND outcome = 'succeeded' AND ended_at >= :since AND ended_at < :until
+    GROUP BY 1
+    """,
+)
+
 LATEST = Statement("""
-    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels
+    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome
     FROM runs WHERE tenant = :tenant ORDER BY seq DESC LIMIT :limit
 """)
 
@@ -32,6 +62,8 @@ BEAT = Statement("""
 """)
 
 ALIVE = Statement("SELECT owner FROM heartbeats WHERE at >= :since")
+
+_GROUPS = frozenset({"run", "agent", "user", "tenant", "day"})
 
 
 class SqlRuns(RunRecords):
@@ -59,8 +91,18 @@ class SqlRuns(RunRecords):
         row = self._session.one(FIND, {"tenant": tenant, "run": run})
         return None if row is None else _run(row)
 
-    def move(self, tenant: TenantId, run: RunId, state: RunState) -> bool:
-        return self._session.run(MOVE, {"tenant": tenant, "run": run, "state": state.value}) == 1
+    def end(self, tenant: TenantId, run: RunId, state: RunState, at: int, outcome: RunOutcome | None) -> bool:
+        values = {"tenant": tenant, "run": run, "state": state.value, "at": at, "outcome": outcome and outcome.value}
+        return self._session.run(END, values) == 1
+
+    def conclude(self, tenant: TenantId, run: RunId, outcome: RunOutcome) -> bool:
+        return self._session.run(CONCLUDE, {"tenant": tenant, "run": run, "outcome": outcome.value}) == 1
+
+    def successes(self, tenant: TenantId, *, by: str, since: int, until: int) -> Mapping[str, int]:
+        if by not in _GROUPS:
+            raise ValueError(f"successes are not counted by {by}")
+        rows = self._session.all(SUCCESSES, {"tenant": tenant, "by": by, "since": since, "until": until})
+        return dict(rows)
 
     def latest(self, tenant: TenantId, limit: int) -> tuple[Run, ...]:
         return tuple(_run(row) for row in self._session.all(LATEST, {"tenant": tenant, "limit": limit}))
@@ -80,7 +122,7 @@ class SqlHeartbeats(Heartbeats):
 
 
 def _run(row: Row) -> Run:
-    tenant, run, agent, principal, user, state, opened_at, deadline, labels = row
+    tenant, run, agent, principal, user, state, opened_at, deadline, labels, ended_at, outcome = row
     return Run(
         id=run,
         tenant=tenant,
@@ -91,4 +133,6 @@ def _run(row: Row) -> Run:
         user=user,
         state=RunState(state),
         labels=tuple((name, value) for name, value in decode(labels)),
+        ended_at=ended_at,
+        outcome=RunOutcome(outcome) if outcome is not None else None,
     )

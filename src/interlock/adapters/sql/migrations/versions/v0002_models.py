@@ -1,4 +1,7 @@
-"""What the model road keeps: model calls, the tool calls that replies propose, replies to use again, slices of budgets."""
+"""What the model road keeps: model calls, the tool calls that replies propose, replies to use again, slices of budgets.
+
+And what came of a run, which says what its cost was for.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,6 +23,7 @@ def upgrade() -> None:
     _proposals()
     _cached_replies()
     _slices()
+    _outcomes()
 
 
 def _model_calls() -> None:
@@ -111,3 +115,12 @@ def _slices() -> None:
     )
     # What the latest slice took: the statement that decides how much has no other way to say so.
     op.add_column("budgets", sa.Column("granted", sa.BigInteger, nullable=False, server_default="0"))
+
+
+def _outcomes() -> None:
+    op.add_column("runs", sa.Column("ended_at", Instant))
+    op.add_column("runs", sa.Column("outcome", Key))
+    succeeded = sa.text("outcome = 'succeeded'")
+    op.create_index(
+        "runs_succeeded", "runs", ["tenant", "ended_at"], sqlite_where=succeeded, postgresql_where=succeeded
+    )
