@@ -24,9 +24,12 @@ BODY = {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}]}
 )
 async def test_cache_control_is_obeyed_and_stays_here(said: str | None, meant: Caching) -> None:
     headers = {"Authorization": f"Bearer {KEY}"} | ({} if said is None else {"Cache-Control": said})
-    async with a_model_surface() as (url, road), aiohttp.ClientSession() as session:
-        async with session.post(f"{url}/v1/chat/completions", json=BODY, headers=headers) as answer:
-            assert answer.status == 200
+    async with (
+        a_model_surface() as (url, road),
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/v1/chat/completions", json=BODY, headers=headers) as answer,
+    ):
+        assert answer.status == 200
 
     (ask,) = road.asks
     assert ask.caching is meant
