@@ -69,6 +69,8 @@ class Run:
         finally:
             events.leave()
             await asyncio.wait({pumping})
+            if not pumping.cancelled():
+                pumping.exception()  # who has left is not told, and who has not has been
 
     def _ask(self, request: JsonObject, step: str, dialect: Dialect) -> ModelAsk:
         check_json(request)
