@@ -63,6 +63,7 @@ class Surface:
         host, port = self.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(text.replace(b"\n", b"\r\n"))
+        await writer.drain()
         answer = await asyncio.wait_for(reader.read(), 10)
         writer.close()
         return answer
@@ -307,6 +308,15 @@ async def test_a_body_of_unstated_length_ends_at_the_limit(surface: Surface) -> 
     status, body, _ = await surface.ask(CHAT, data=endless())
 
     assert (status, told(CHAT, body)) == (413, "too_large")
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+async def test_a_client_that_sends_all_before_it_reads_still_sees_why_it_was_refused(http: str) -> None:
+    async with a_model_surface(http=http) as (url, road), aiohttp.ClientSession() as session:
+        body = {**HELLO, "user": "x" * (17 << 20)}
+        answer = await Surface(url, road, session).raw(post(CHAT, body))
+
+    assert b"too_large" in answer
 
 
 def overloaded(seconds: float | None) -> InterlockError:
