@@ -11,10 +11,11 @@ import orjson
 from interlock.domain.calls import CallRecord
 from interlock.domain.canonical import JsonObject, check_json
 from interlock.domain.contracts import ToolContract
-from interlock.domain.errors import ReplyCut
+from interlock.domain.errors import BadInput, ReplyCut
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import AgentId, CallId, PrincipalId, RunId, ToolName, UserId, checked_id
 from interlock.domain.models import Dialect
+from interlock.domain.runs import RunOutcome
 from interlock.gateway.desks import Desks
 from interlock.gateway.model_call import ModelGate
 from interlock.gateway.model_requests import Headers, ModelAsk, Outlet
@@ -123,6 +124,18 @@ class Run:
     async def instruct(self, text: str) -> None:
         """Add what the user said next. It counts as trusted, so pass the user's own words and nothing else."""
         await self._desks.runs.instruct(self._principal, self.id, text)
+
+    async def conclude(self, outcome: str) -> None:
+        """End the run and say what came of it: `succeeded`, `partial`, `failed` or `escalated`.
+
+        Reports of what models cost count by it. Raises BadInput for another word, Conflict for another outcome than was said.
+        """
+        try:
+            said = RunOutcome(outcome)
+        except ValueError:
+            words = ", ".join(RunOutcome)
+            raise BadInput(f"'{outcome[:40]}' is no outcome of a run", do=f"Say one of {words}") from None
+        await self._desks.runs.close(self._principal, self.id, outcome=said)
 
     async def outcome(self, call_id: str) -> CallRecord:
         """Return the journal's record of a call. Raises UnknownRecord."""

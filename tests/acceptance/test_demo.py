@@ -51,7 +51,7 @@ def test_the_models_of_the_day_are_counted_and_paid_for(page: dict[str, Any]) ->
     assert all(one["model_calls"] >= 1 and one["tokens"] > 0 for one in tickets)
     assert totals["tokens"] == sum(one["tokens"] for one in tickets)
     assert totals["models_nano_usd"] == sum(one["models_nano_usd"] for one in tickets) > 0
-    assert totals["tickets_done"] == sum(one["ended"] == "succeeded" for one in tickets)
+    assert totals["tickets_done"] == sum(one["outcome_of_run"] == "succeeded" for one in tickets)
 
 
 def test_a_loop_of_a_model_ends_at_the_budget_of_its_run(page: dict[str, Any]) -> None:

@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 
 from interlock.domain.canonical import Json
-from interlock.domain.errors import BadInput, BudgetExceeded, ModelUnavailable, ReplyCut, UnknownModel
+from interlock.domain.errors import (
+    BadInput,
+    BudgetExceeded,
+    Conflict,
+    ModelUnavailable,
+    ReplyCut,
+    RunClosed,
+    UnknownModel,
+)
 from interlock.domain.models import Dialect, ModelCallRecord
+from interlock.domain.runs import RunOutcome
 from interlock.embedded import Gate, Run, open_gate
 from interlock.gateway.access_desk import operator_at_the_machine
 from interlock.models.ports import ModelCallFilter
@@ -170,3 +179,16 @@ async def test_the_token_of_a_run_is_its_agents_and_is_not_shown(gate: Gate, run
     assert bearer.scope is not None
     assert bearer.scope.run == run.id
     assert run.token not in repr(run)
+
+
+async def test_a_run_ends_with_what_came_of_it(gate: Gate) -> None:
+    async with gate.run("clerk", instruction="Say hello.") as run:
+        with pytest.raises(BadInput, match="succeeded, partial, failed, escalated"):
+            await run.conclude("splendid")
+        await run.conclude("succeeded")
+        with pytest.raises(RunClosed):
+            await run.ask(HELLO)
+        with pytest.raises(Conflict):
+            await run.conclude("failed")
+    who = operator_at_the_machine(gate.desks.tenant, "test")
+    assert (await gate.desks.runs.find(who, run.id)).outcome is RunOutcome.SUCCEEDED

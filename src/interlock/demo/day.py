@@ -28,6 +28,8 @@ from interlock.models.ports import ModelCallFilter
 from interlock.wiring import open_interlock
 
 _HOUR_MS = 3_600_000
+_OUTCOMES = {"succeeded": "succeeded", "simulated": "succeeded", "unknown": "escalated"}
+"""By how a ticket ended; anything else has failed."""
 
 
 class Silent(Notifier):
@@ -82,6 +84,11 @@ class Played:
         return self.ended == self.ticket.ends
 
     @property
+    def outcome(self) -> str:
+        """What the agent's owner says came of the run."""
+        return _OUTCOMES.get(self.ended, "failed")
+
+    @property
     def cost_nano_usd(self) -> int:
         """What its models cost."""
         return sum(record.cost_nano_usd for record in self.models)
@@ -123,8 +130,10 @@ class Day:
                 stopped = error.what
             if ticket.intruder is not None:
                 steps.append(await self._intrudes(run, ticket.intruder))
+            played = Played(ticket, tuple(steps), stopped, await self._models(run))
+            await run.conclude(played.outcome)
         await self._happens(ticket.after)
-        return Played(ticket, tuple(steps), stopped, await self._models(run))
+        return played
 
     async def _call(
         self, ticket: Ticket, run: Run, tool: str, arguments: JsonObject, reason: str, proposal: str

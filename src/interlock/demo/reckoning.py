@@ -79,7 +79,7 @@ async def sums(day: Day, played: tuple[Played, ...], started: float) -> Sums:
         tokens=sum(record.usage.total for record in models),
         models_nano_usd=sum(record.cost_nano_usd for record in models),
         tickets=len(played),
-        tickets_done=sum(one.ended == "succeeded" for one in played),
+        tickets_done=sum(one.outcome == "succeeded" for one in played),
         seconds=time.monotonic() - started,
     )
 

@@ -57,6 +57,7 @@ def as_json(played: tuple[Played, ...], total: Sums, checked: tuple[Check, ...])
             "says": one.ticket.says,
             "outcome": _outcome(one)[0],
             "ended": one.ended,
+            "outcome_of_run": one.outcome,
             "as_told": one.as_told,
             "stopped": one.stopped,
             "model_calls": len(one.models),
