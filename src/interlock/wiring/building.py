@@ -13,7 +13,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from interlock.adapters.cel import CelConditions
 from interlock.adapters.clock import SystemClock
 from interlock.adapters.mcp.http import HttpServer
 from interlock.adapters.mcp.watch import Announcer, Watch
@@ -66,6 +65,8 @@ from interlock.wiring.models import ModelRoad, build_models
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
+_CACHE_S = 60.0
+"""How often replies that have expired are deleted. They serve nobody in the meantime."""
 _REFRESH_S = 300.0
 _AWAY_S = 10.0
 """How often upstreams that did not answer are asked again."""
@@ -93,6 +94,7 @@ class Interlock:
         tasks = [
             asyncio.create_task(_every(self.alive_ms / 10_000, lambda: desks.runs.sweep(self.owner))),
             asyncio.create_task(_every(_CLOCKS_S, desks.approvals.sweep)),
+            asyncio.create_task(_every(_CACHE_S, self.models.sweep)),
             asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
             asyncio.create_task(_every(_AWAY_S, self._look_for_the_absent)),
         ]
@@ -308,7 +310,10 @@ def _declared(deployment: Deployment) -> Declaration:
 def _languages(deployment: Deployment) -> Mapping[Engine, ConditionEngine]:
     """Return the condition languages that the agents use; one that is not installed is refused by name."""
     used = {rule.engine for agent in deployment.agents.values() for rule in agent.rules}
-    languages: dict[Engine, ConditionEngine] = {Engine.CEL: CelConditions()}
+    languages: dict[Engine, ConditionEngine] = {}
+    if Engine.CEL in used:
+        # Its library weighs as much as all of ours; a deployment without conditions need not carry it.
+        languages[Engine.CEL] = importlib.import_module("interlock.adapters.cel").CelConditions()
     if Engine.OPA in used:
         languages[Engine.OPA] = _extra("rego").RegoConditions()
     if Engine.CEDAR in used:

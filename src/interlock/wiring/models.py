@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from interlock.adapters.providers.building import Supplies, provider_of
 from interlock.adapters.providers.http import ProviderHttp
-from interlock.config import Deployment, RouterFile
+from interlock.config import Deployment, ProviderKind, RouterFile
 from interlock.domain.errors import ConfigurationError, InterlockError
-from interlock.domain.models import Dialect
+from interlock.domain.models import Dialect, Usage
 from interlock.gateway.leases import LeaseBook
 from interlock.gateway.model_admission import ModelAdmitter
 from interlock.gateway.model_attempts import Attempts, PriceTag
@@ -42,6 +42,8 @@ class ModelRoad:
     prices: PriceBook
     router: Router | None
     wire_of: WireOf
+    sweep: Callable[[], Awaitable[int]]
+    """Deletes kept replies that have expired."""
     closers: tuple[Callable[[], Awaitable[None]], ...] = field(default=())
 
     async def close(self) -> None:
@@ -77,7 +79,11 @@ def build_models(
     recorder = Recorder(store, leases, owner)
     health = Health(router.settings.breaker) if router is not None else Health()
 
+    unpaid = {one.name for one in declared if one.kind is ProviderKind.LOCAL_EMBEDDINGS}
+
     def price_of(candidate: Candidate, now: int) -> PriceTag | None:
+        if candidate.provider in unpaid:
+            return _Unpaid()
         return prices.find(candidate.prices, candidate.provider_model, now)
 
     wire_of = wires_of(declared, wires)
@@ -89,7 +95,22 @@ def build_models(
     cache = ReplyCache(store, embedder)
     gate = ModelGate(admitter, attempts, cache, recorder, prices.version)
     closers = (*(one.close for one in providers.values()), http.close)
-    return ModelRoad(gate, leases, recorder, providers, prices, router, wire_of, closers)
+    return ModelRoad(
+        gate, leases, recorder, providers, prices, router, wire_of, lambda: cache.sweep(clock.now()), closers
+    )
+
+
+class _Unpaid(PriceTag):
+    """What runs on this very machine is charged by nobody."""
+
+    def covers(self, *, service_tier: str = "") -> bool:  # noqa: ARG002
+        return True
+
+    def cost(self, usage: Usage, *, service_tier: str = "") -> int:  # noqa: ARG002
+        return 0
+
+    def worst(self, input_tokens: int, output_tokens: int, *, service_tier: str = "", media: bool = True) -> int:  # noqa: ARG002
+        return 0
 
 
 def _prices(file: RouterFile | None) -> PriceBook:
