@@ -26,6 +26,9 @@ ROUTES: dict[tuple[str, str], tuple[Json, set[str]]] = {
     ("GET", "/api/v1/runs/{run}"): (None, EVERYONE),
     ("GET", "/api/v1/runs/{run}/calls"): (None, EVERYONE),
     ("GET", "/api/v1/calls"): (None, EVERYONE),
+    ("GET", "/api/v1/model-calls"): (None, EVERYONE),
+    ("GET", "/api/v1/model-calls/{model_call}"): (None, EVERYONE),
+    ("GET", "/api/v1/spending"): (None, {"operator", "auditor", "admin"}),
     ("POST", "/api/v1/runs/{run}/instructions"): ({"text": "Go on."}, {"agent", "operator", "admin"}),
     ("POST", "/api/v1/runs/{run}/close"): (None, {"agent", "token", "operator", "admin"}),
     ("POST", "/api/v1/runs/{run}/stop"): (None, {"operator", "admin"}),
@@ -82,7 +85,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def _try(api: Api, who: str | None, method: str, path: str, body: Json) -> Answer:
-    for name in ("call_id", "call", "approval", "brake", "tool", "key", "id"):
+    for name in ("call_id", "model_call", "call", "approval", "brake", "tool", "key", "id"):
         path = path.replace(f"{{{name}}}", NOBODY)
     return await api.ask(who, method, path.replace("{run}", api.run), body)
 

@@ -1,8 +1,9 @@
 """Look at model calls: what was asked of which model, why, and what it cost."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from interlock.domain.errors import BadInput, Forbidden, UnknownRecord
+from interlock.domain.errors import Forbidden, UnknownRecord
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId
 from interlock.domain.models import ModelCallRecord
@@ -10,8 +11,36 @@ from interlock.gateway.run_desk import visible_run
 from interlock.gateway.store import Store, Tx
 from interlock.models.ports import ModelCallFilter, Spending
 
-GROUPS = ("run", "agent", "user", "step", "model", "provider", "tenant", "day")
-"""What spending can be added up by."""
+
+class Grouping(StrEnum):
+    """What spending is added up by."""
+
+    RUN = "run"
+    AGENT = "agent"
+    USER = "user"
+    STEP = "step"
+    MODEL = "model"
+    PROVIDER = "provider"
+    TENANT = "tenant"
+    DAY = "day"
+    """In UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpending:
+    """What model calls of one group used and cost, and what they were good for."""
+
+    spending: Spending
+    successes: int | None
+    """Runs of the group that ended as succeeded in that time; None where a run belongs to no one group (step, model)."""
+
+    @property
+    def cost_per_success(self) -> int | None:
+        """Nano-dollars, all runs and calls of the group included, rounded down; None without a success."""
+        return self.spending.cost_nano_usd // self.successes if self.successes else None
+
+
+_OF_RUNS = frozenset({Grouping.RUN, Grouping.AGENT, Grouping.USER, Grouping.TENANT, Grouping.DAY})
 _READERS = (Role.OPERATOR, Role.AUDITOR, Role.APPROVER)
 
 
@@ -50,13 +79,27 @@ class ModelDesk:
             raise UnknownRecord(f"There is no model call {call} that you may see")
         return record
 
-    async def spending(self, principal: Principal, *, by: str, since: int, until: int) -> tuple[Spending, ...]:
-        """Return what model calls used and cost, added up by one of GROUPS, dearest first. Raises Forbidden, BadInput."""
-        if not _reads_all(principal):
+    async def spending(
+        self, principal: Principal, *, by: Grouping, since: int, until: int
+    ) -> tuple[GroupSpending, ...]:
+        """Return what calls that started in [since, until) used and cost, dearest group first. Raises Forbidden.
+
+        A group whose runs succeeded without asking any model is among them.
+        """
+        if not (principal.may(Role.OPERATOR) or principal.may(Role.AUDITOR)):
             raise Forbidden("Spending is for operators and auditors to see")
-        if by not in GROUPS:
-            raise BadInput(f"Spending is not added up by '{by[:40]}'", do=f"Use one of {', '.join(GROUPS)}")
-        return await self._store.read(lambda tx: tx.models.spending(principal.tenant, by=by, since=since, until=until))
+        tenant, word = principal.tenant, by.value
+
+        def work(tx: Tx) -> tuple[GroupSpending, ...]:
+            spent = {one.group: one for one in tx.models.spending(tenant, by=word, since=since, until=until)}
+            if by not in _OF_RUNS:
+                return tuple(GroupSpending(one, None) for one in spent.values())
+            won = tx.runs.successes(tenant, by=word, since=since, until=until)
+            groups = {name: Spending(name, 0, 0, 0, 0) for name in won} | spent
+            found = (GroupSpending(one, won.get(name, 0)) for name, one in groups.items())
+            return tuple(sorted(found, key=lambda one: (-one.spending.cost_nano_usd, one.spending.group)))
+
+        return await self._store.read(work)
 
 
 def _reads_all(principal: Principal) -> bool:

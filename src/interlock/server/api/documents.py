@@ -11,7 +11,7 @@ from interlock.domain.calls import CallStatus
 from interlock.domain.canonical import Json
 from interlock.domain.contracts import Environment, Idempotency, Kind, Standing
 from interlock.domain.identity import Role
-from interlock.domain.runs import RunState
+from interlock.domain.runs import RunOutcome, RunState
 
 Instant = Annotated[int, "Milliseconds since the epoch."]
 
@@ -38,6 +38,8 @@ class RunDocument:
     labels: Mapping[str, str]
     opened_at: Instant
     deadline: int | None
+    ended_at: int | None
+    outcome: Annotated[RunOutcome | None, "What came of it, as its driver said when it closed the run."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def _operation(described: Description, schemas: dict[str, Json]) -> JsonObject:
     if described.body is not Nothing:
         _add(described.body, schemas)
         content = _content("", described.body.__name__, "application/json")["content"]
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": described.body_needed, "content": content}
     if described.roles is None:
         operation["security"] = []
     else:

@@ -53,6 +53,8 @@ class Description:
     """Callers need one of these; None for health, which answers everyone."""
     query: type = Nothing
     body: type = Nothing
+    body_needed: bool = True
+    """False where nothing may be sent in place of a body."""
     answer: type = Nothing
     status: int = 200
     """Of a success."""
@@ -108,10 +110,14 @@ class Endpoint:
         caller: Caller = scope[CALLER]
         headers: dict[bytes, bytes] = dict(scope["headers"])
         query: object = read_query(described.query, _pairs(scope["query_string"]))
-        body: object = read(described.body, await _body(headers, receive, needed=described.body is not Nothing))
+        body: object = read(described.body, await _body(headers, receive, needed=_needs_body(described)))
         path = {name: checked_id(text, name) for name, text in scope.get("path_params", {}).items()}
         bearer = headers.get(b"authorization", b"").decode("ascii").partition(" ")[2].strip()
         return Asked(self.desks, caller.principal, path, query, body, bearer)
+
+
+def _needs_body(described: Description) -> bool:
+    return described.body is not Nothing and described.body_needed
 
 
 async def _body(headers: dict[bytes, bytes], receive: Receive, *, needed: bool) -> Json:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from interlock.domain.canonical import Json, JsonObject
-from interlock.server.api import documents
+from interlock.server.api import documents, models_documents
 from interlock.server.api.openapi import descriptions, reference
 from interlock.server.api.operations import Description, Nothing
 from interlock.server.api.shapes import schema_of
@@ -22,6 +22,11 @@ _NESTED = (
     documents.RunDocument,
     documents.CallDocument,
     documents.FailureDocument,
+    models_documents.ModelCallDocument,
+    models_documents.AttemptDocument,
+    models_documents.UsageDocument,
+    models_documents.ProposalDocument,
+    models_documents.SpendingGroupDocument,
     documents.ApprovalDocument,
     documents.VoteDocument,
     documents.BrakeDocument,

@@ -10,6 +10,8 @@ from interlock.domain.calls import CallStatus
 from interlock.domain.canonical import Json
 from interlock.domain.errors import BadInput
 from interlock.domain.identity import Role
+from interlock.domain.runs import RunOutcome
+from interlock.gateway.model_desk import Grouping
 
 MOST = 1_000
 """How many entries one list holds at most."""
@@ -36,6 +38,15 @@ class InstructionBody:
     """What the user said next."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRunBody:
+    """What came of the run. Left out: nobody says."""
+
+    outcome: Annotated[
+        RunOutcome | None, "Said once: with the close, or by closing again. Cost per successful run comes from it."
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +132,25 @@ class CallQuery:
     agent: str | None = None
     tool: str | None = None
     limit: Limited = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCallQuery:
+    """Which model calls."""
+
+    run: str | None = None
+    agent: str | None = None
+    limit: Limited = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingQuery:
+    """Which model calls are added up, and by what."""
+
+    by: Annotated[Grouping, "What makes a group."] = Grouping.AGENT
+    since: Annotated[int, "The first instant, in milliseconds since the epoch."] = 0
+    until: Annotated[int | None, "The first instant after; left out: until now."] = None
+    limit: Annotated[int, f"How many groups to return at most: 1 to {MOST}. The total counts all of them."] = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from interlock.server.api.documents import CallDocument, CallsDocument, OpenedRu
 from interlock.server.api.operations import PREFIX, Asked, Description, Operation
 from interlock.server.api.queries import (
     CallQuery,
+    CloseRunBody,
     InstructionBody,
     OpenRunBody,
     Page,
@@ -81,7 +82,7 @@ async def instruct(asked: Asked) -> None:
 
 async def close(asked: Asked) -> None:
     """End a run."""
-    await asked.desks.runs.close(asked.principal, RunId(asked.path["run"]))
+    await asked.desks.runs.close(asked.principal, RunId(asked.path["run"]), outcome=asked.body.outcome)
 
 
 async def stop(asked: Asked) -> None:
@@ -167,7 +168,14 @@ OPERATIONS = (
     ),
     Operation(
         Description(
-            "POST", RUNS + "/{run}/close", "closeRun", "End a run: no call is admitted any more.", DRIVERS, status=204
+            "POST",
+            RUNS + "/{run}/close",
+            "closeRun",
+            "End a run: no call is admitted any more. May say what came of it.",
+            DRIVERS,
+            body=CloseRunBody,
+            body_needed=False,
+            status=204,
         ),
         close,
     ),

@@ -94,7 +94,7 @@ def _fitted(hint: Any, value: Json, name: str) -> Any:  # noqa: ANN401 - types a
 def _from_text(hint: Any, text: str, name: str) -> Any:  # noqa: ANN401 - types are values here
     kind, _ = _plain(hint)
     if kind is int:
-        if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        if not (text.isascii() and text.isdigit()) or len(text) > _DIGITS:
             raise BadInput(f"'{name}' is not a whole number")
         return int(text)
     return _fitted(kind, text, name)
@@ -162,4 +162,6 @@ def _short(name: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in shown)
 
 
+_DIGITS = 15
+"""More than any instant has, and fewer than JSON keeps exactly."""
 _WORDS = {str: "text", int: "a whole number", bool: "true or false", float: "a number"}

@@ -1,10 +1,11 @@
 """The one table of operations, from which routes and reference follow."""
 
-from interlock.server.api import access, approvals, controls, records, runs
+from interlock.server.api import access, approvals, controls, models, records, runs
 from interlock.server.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *runs.OPERATIONS,
+    *models.OPERATIONS,
     *approvals.OPERATIONS,
     *controls.OPERATIONS,
     *access.OPERATIONS,

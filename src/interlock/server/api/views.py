@@ -6,7 +6,7 @@ from interlock.domain.approvals import Approval
 from interlock.domain.audit import AuditEvent
 from interlock.domain.brakes import Brake
 from interlock.domain.budgets import Balance
-from interlock.domain.calls import CallRecord
+from interlock.domain.calls import CallRecord, Failure
 from interlock.domain.contracts import ToolContract
 from interlock.domain.runs import Run
 from interlock.gateway.contract_desk import Review
@@ -48,6 +48,8 @@ def run(value: Run) -> RunDocument:
         labels=dict(value.labels),
         opened_at=value.opened_at,
         deadline=value.deadline,
+        ended_at=value.ended_at,
+        outcome=value.outcome,
     )
 
 
@@ -67,7 +69,7 @@ def call(record: CallRecord) -> CallDocument:
         decision=record.decision,
         result=result.content if result is not None else None,
         is_error=result.is_error if result is not None else None,
-        failure=FailureDocument(failure.code, failure.what, failure.why, failure.do) if failure is not None else None,
+        failure=why(failure),
         approval=record.approval,
         attempt=record.attempt,
         contract_hash=record.contract_hash,
@@ -76,6 +78,11 @@ def call(record: CallRecord) -> CallDocument:
         updated_at=record.updated_at,
         extras=record.extras,
     )
+
+
+def why(failure: Failure | None) -> FailureDocument | None:
+    """Return why a call has no result, if that is so."""
+    return None if failure is None else FailureDocument(failure.code, failure.what, failure.why, failure.do)
 
 
 def approval(value: Approval) -> ApprovalDocument:
