@@ -17,6 +17,7 @@ from interlock.domain.budgets import Limit
 from interlock.domain.canonical import Json
 from interlock.domain.ids import RunId
 from interlock.domain.models import Dialect, ModelCallRecord, Usage
+from interlock.domain.overlays import Overlay
 from interlock.domain.route_settings import Settings
 from interlock.domain.routes import DeclaredModel, RouteRule, Routes, Tier
 from interlock.gateway.leases import LeaseBook
@@ -208,11 +209,12 @@ async def a_road(
     store: Store | None = None,
     owner: str = "gw-1",
     clock: StillClock | None = None,
+    overlays: tuple[Overlay, ...] | None = None,
 ) -> AsyncIterator[Road]:
     """Yield a road over `providers`; by default one scripted provider `up` with one model `m` that says hello."""
     given = providers or (scripted("up", [{"id": "hello", "say": "Hello from the script."}]),)
     kept = store or MemoryStore()
-    kit = await a_kit(agent or a_policy(limits=limits), store=kept, owner=owner, clock=clock)
+    kit = await a_kit(agent or a_policy(limits=limits), store=kept, owner=owner, clock=clock, overlays=overlays)
     settings = settings or Settings()
     declared = {one.id: one for one in models or (model(provider=given[0].name),)}
     routes = Routes(declared, "v1", tiers or {}, rules, default, settings, steps or {})

@@ -2,7 +2,7 @@
 
 import os
 import re
-import threading
+from collections import deque
 from typing import NewType
 
 from interlock.domain.errors import BadInput
@@ -23,41 +23,30 @@ ModelCallId = NewType("ModelCallId", str)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/#+=-]{0,199}", re.ASCII)
 
 
-class _Randomness:
-    """Random bytes of the operating system, fetched a block at a time: a system call for each id is dear."""
-
-    def __init__(self) -> None:
-        self._block = b""
-        self._position = 0
-        self._lock = threading.Lock()
-
-    def take(self, length: int) -> bytes:
-        """Return bytes that were never handed out before, to any thread."""
-        with self._lock:
-            end = self._position + length
-            if end > len(self._block):
-                self._block, self._position, end = os.urandom(max(_BLOCK, length)), 0, length
-            start, self._position = self._position, end
-            return self._block[start:end]
-
-    def forget(self) -> None:
-        """Start anew: a forked child must not hand out what its parent does."""
-        self.__init__()  # type: ignore[misc]
-
-
-_BLOCK = 4096
-_randomness = _Randomness()
-os.register_at_fork(after_in_child=_randomness.forget)
+_random: deque[bytes] = deque()
+"""Random bytes of the operating system, sixteen at a time, fetched in blocks: a system call for each id is dear."""
+_SIXTEEN, _BLOCK = 16, 4096
+os.register_at_fork(after_in_child=_random.clear)  # a child must not hand out what its parent does
 
 
 def random_bytes(length: int) -> bytes:
-    """Return `length` bytes that nobody can guess."""
-    return _randomness.take(length)
+    """Return `length` bytes, a multiple of 16, that nobody can guess and that were never handed out, to any thread."""
+    return b"".join([_sixteen() for _ in range(length // _SIXTEEN)])
+
+
+def _sixteen() -> bytes:
+    try:
+        # One step for the interpreter, so that no two threads get the same.
+        return _random.pop()
+    except IndexError:
+        block = os.urandom(_BLOCK)
+        _random.extend(block[start : start + _SIXTEEN] for start in range(_SIXTEEN, _BLOCK, _SIXTEEN))
+        return block[:_SIXTEEN]
 
 
 def new_id(prefix: str) -> str:
     """Return a fresh identifier such as `run_6f1c...`: 128 random bits, never guessed, never reused."""
-    return f"{prefix}_{_randomness.take(16).hex()}"
+    return f"{prefix}_{_sixteen().hex()}"
 
 
 def checked_id(text: str, what: str) -> str:

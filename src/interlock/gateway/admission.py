@@ -18,6 +18,7 @@ from interlock.domain.runs import Run
 from interlock.gateway.breaker import Breakers
 from interlock.gateway.evidence import EvidenceCache
 from interlock.gateway.execution import idempotency_key, simulated
+from interlock.gateway.leases import LeaseBook
 from interlock.gateway.ports import Notice
 from interlock.gateway.questions import ask, close_call, closed
 from interlock.gateway.release import Release
@@ -47,6 +48,16 @@ class Proposal:
     demand: Demand
     by_person: bool = False
     """Whether a person wrote the arguments, in answer to a question about the call that a model proposed."""
+    pressing: bool = False
+    """Whether what model calls of this process hold ahead has been given back for it."""
+
+
+class RoomAhead(Exception):
+    """A budget is full, and this process holds some of it ahead for model calls: that goes back first. Never leaves the road."""
+
+    def __init__(self, budget: str) -> None:
+        super().__init__(budget)
+        self.budget = budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,8 @@ class Admitter:
     evidence: EvidenceCache
     breakers: Breakers
     alive_ms: int = ALIVE_MS
+    leases: LeaseBook | None = None
+    """What model calls of this process hold ahead."""
 
     def admit(self, tx: Tx, proposal: Proposal, release: Release, now: int) -> Admission:
         """Return the admission that is recorded once the transaction commits.
@@ -94,6 +107,11 @@ class Admitter:
             return self._expire(tx, known, grant, now)
         decision, facts = self._judge(tx, proposal, release, run, grant, now)
         return self._enact(tx, known, proposal, release, decision, facts, grant, now)
+
+    async def give_back(self, budget: str) -> None:
+        """Let go of what model calls of this process hold ahead of `budget`."""
+        if self.leases is not None:
+            await self.leases.give_back((budget,))
 
     def _judge(
         self, tx: Tx, proposal: Proposal, release: Release, run: Run, grant: Approval | None, now: int
@@ -134,7 +152,7 @@ class Admitter:
     ) -> Admission:
         """Reserve and record what `decision` amounts to."""
         if decision.effect in (Effect.ALLOW, Effect.REQUIRE_APPROVAL):
-            overrun = _reserve(tx, known, proposal, release, now)
+            overrun = _reserve(tx, known, proposal, release, now, self.leases)
             if overrun is not None:
                 decision = combine((*decision.findings, overrun), decision.versions)
         record = self._record(known, proposal, decision, facts, now)
@@ -256,8 +274,10 @@ def _check_same(known: CallRecord, proposal: Proposal) -> None:
         )
 
 
-def _reserve(tx: Tx, known: CallRecord | None, proposal: Proposal, release: Release, now: int) -> Finding | None:
-    """Hold what the call may use; return the finding that denies it when something has no room."""
+def _reserve(
+    tx: Tx, known: CallRecord | None, proposal: Proposal, release: Release, now: int, leases: LeaseBook | None
+) -> Finding | None:
+    """Hold what the call may use; return the finding that denies it when something has no room. Raises RoomAhead."""
     call, contract = proposal.call, proposal.contract
     if contract is None:
         return None
@@ -271,6 +291,8 @@ def _reserve(tx: Tx, known: CallRecord | None, proposal: Proposal, release: Rele
     if held - {charge.budget for charge in wanted}:
         tx.budgets.release(name, now)  # the day or the limits changed while a person was thinking
     overrun = tx.budgets.reserve(name, wanted, now)
+    if overrun is not None and leases is not None and not proposal.pressing and leases.has(overrun.budget):
+        raise RoomAhead(overrun.budget)
     return None if overrun is None else _over(overrun)
 
 

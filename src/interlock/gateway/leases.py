@@ -359,6 +359,11 @@ class LeaseBook:
             if not future.done():
                 future.set_result(None)
 
+    def has(self, budget: str) -> bool:
+        """Return whether some of `budget` is held here that no call needs."""
+        portion = self._portions.get(budget)
+        return portion is not None and portion.free > 0
+
     async def give_back(self, budgets: Collection[str]) -> None:
         """Return at once what is free of `budgets`, except what has been on its way for a second. Raises StoreUnavailable."""
         with contextlib.suppress(TimeoutError):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from interlock.budgets.charges import model_spender
 from interlock.budgets.sheet import Sheet, sheet
+from interlock.domain.canonical import check_json
 from interlock.domain.errors import Braked, Forbidden, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, new_id
@@ -70,6 +71,7 @@ class ModelAdmitter:
             run = principal.scope.run
         wire = self._wires[ask.dialect]
         wire.check(ask.body)
+        check_json(ask.body["model"])
         call = ModelCall(
             id=ModelCallId(new_id("mc")),
             tenant=principal.tenant,

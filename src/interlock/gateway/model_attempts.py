@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from interlock.budgets.charges import Demand
@@ -24,7 +24,7 @@ from interlock.domain.errors import (
 from interlock.domain.models import Attempt, Dialect, Usage, UsageSource
 from interlock.domain.route_settings import Retries
 from interlock.domain.route_settings import Unpriced as OnUnpriced
-from interlock.gateway.leases import Held, LeaseBook
+from interlock.gateway.leases import Excess, Held, LeaseBook
 from interlock.gateway.model_exchange import Exchange, Passage, Whole
 from interlock.gateway.model_shaping import exchange_for
 from interlock.gateway.model_walk import Walk
@@ -142,20 +142,23 @@ class Attempts:
             return amounts.get(charge.limit.measure, 0)
 
         excess = self._leases.settle(tried.held, used)
-        if excess:
-            excess = await self._leases.settle_excess(excess)
-        beyond = sum(amount for charge, amount in excess if charge.limit.measure is Measure.COST) if excess else 0
-        if excess:
-            walk.note("over_reservation", budgets=[charge.budget for charge, _ in excess])
         took = tried.elapsed_ms()
         candidate = tried.candidate
         if outcome == "served":
             self._health.succeeded(
                 candidate.model, self._now(), first_byte_ms=tried.first_byte_ms or took, duration_ms=took
             )
-        walk.attempts.append(
-            Attempt(candidate.provider, candidate.provider_model, outcome, took, usage, source, cost, beyond)
-        )
+        made = Attempt(candidate.provider, candidate.provider_model, outcome, took, usage, source, cost)
+        walk.attempts.append(made)
+        if excess:
+            await self._settle_excess(walk, made, excess)
+
+    async def _settle_excess(self, walk: Walk, made: Attempt, excess: Excess) -> None:
+        """Spend what was used beyond the hold as far as there is room; a caller that leaves does not stop it."""
+        walk.note("over_reservation", budgets=[charge.budget for charge, _ in excess])
+        left = await asyncio.shield(self._leases.settle_excess(excess))
+        beyond = sum(amount for charge, amount in left if charge.limit.measure is Measure.COST)
+        walk.attempts[walk.attempts.index(made)] = replace(made, excess_nano_usd=beyond)
 
     async def _in_turn(self, walk: Walk, attempt: Callable[[Walk, Candidate], Awaitable[T]]) -> T:
         settings, candidates = walk.planned.settings, walk.planned.candidates
@@ -319,7 +322,9 @@ class Attempts:
         if tried.answer is not None:
             await tried.answer.close()
         self.tell_health(tried, error)
-        charged = isinstance(error, _CHARGED_WITHOUT_WORD) or not isinstance(error, Exception)
+        # Words that came are charged, whatever came behind them.
+        spoke = seen is not None and bool(seen.text or seen.usage)
+        charged = spoke or isinstance(error, _CHARGED_WITHOUT_WORD) or not isinstance(error, Exception)
         outcome = error.code if isinstance(error, InterlockError) else "abandoned"
         await self.settle(walk, tried, seen or Seen(None, (), None), outcome, sent=charged)
         return error

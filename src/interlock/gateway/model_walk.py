@@ -129,7 +129,7 @@ class Walk:
     def record(self, status: ModelCallStatus, error: InterlockError | None = None, *, prices: str) -> ModelCallRecord:
         """Return the record of the call as it stands."""
         plan = self.plan
-        failure = Failure(error.code, error.what, error.why, error.do) if error is not None else None
+        failure = Failure(error.code, _kept(error.what), _kept(error.why), error.do) if error is not None else None
         return ModelCallRecord(
             call=self.call,
             status=status,
@@ -149,6 +149,10 @@ class Walk:
         )
 
 
+def _kept(words: str) -> str:
+    return words.replace("\x00", "\ufffd")
+
+
 def proposed(tool: ToolUse) -> ProposedCall:
     """Return what is kept of a proposed call: its arguments only as a hash."""
     try:
@@ -156,4 +160,5 @@ def proposed(tool: ToolUse) -> ProposedCall:
         sealed = digest(arguments) if isinstance(arguments, dict) else ""
     except (orjson.JSONDecodeError, MalformedJson):
         sealed = ""
-    return ProposedCall(tool.id, tool.name, sealed)
+    # A model may write anything; what a database cannot keep must not keep the call from being recorded.
+    return ProposedCall(_kept(tool.id), _kept(tool.name), sealed)

@@ -12,6 +12,7 @@ from interlock.domain.ids import AgentId, CallId, RunId, ToolName, UserId, check
 from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.gateway.admission import ALIVE_MS
 from interlock.gateway.ports import Clock
+from interlock.gateway.reclaim import reclaim
 from interlock.gateway.release import Release
 from interlock.gateway.settlement import lost, pay
 from interlock.gateway.store import Store, Tx
@@ -233,11 +234,15 @@ class RunDesk:
                 if not repeatable or now - record.updated_at > _PATIENCE_MS:
                     lost(tx, record, now)
                     given_up += 1
+            reclaim(tx, alive | {owner}, now)
+            tx.models.drop_expired(now, _MOST_EXPIRED)
             return given_up
 
         return await self._store.transact(work)
 
 
+_MOST_EXPIRED = 200
+"""Kept replies that one sweep takes away."""
 _PATIENCE_MS = 15 * 60 * 1000
 """How long a repeatable call of a dead process waits for its caller to ask again."""
 

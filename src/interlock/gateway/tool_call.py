@@ -11,7 +11,7 @@ from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import Forbidden, OutcomeUnknown, StoreUnavailable, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import CallId, checked_id, new_id
-from interlock.gateway.admission import Admission, Admitter, Proposal
+from interlock.gateway.admission import Admission, Admitter, Proposal, RoomAhead
 from interlock.gateway.approval_desk import Edited
 from interlock.gateway.execution import Executor
 from interlock.gateway.ports import Clock, Notice, Notifier
@@ -122,6 +122,9 @@ class ToolGate:
         now = self._clock.now()
         try:
             return await self._store.transact(lambda tx: self._admitter.admit(tx, proposal, release, now))
+        except RoomAhead as full:
+            await self._admitter.give_back(full.budget)
+            return await self._admit(replace(proposal, pressing=True), release)
         except StoreUnavailable:
             self._admitter.evidence.forget()
             raise

@@ -196,7 +196,7 @@ def _build(parts: _Parts, publisher: Publisher, road: ModelRoad, owner: str, ali
     breakers = Breakers()
     invokers = {one.source.name: one.invoker for one in parts.upstreams}
     executor = Executor(invokers, parts.secrets, clock, breakers)
-    admitter = Admitter(owner, EvidenceCache(), breakers, alive_ms)
+    admitter = Admitter(owner, EvidenceCache(), breakers, alive_ms, road.leases)
     gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier)
     desks = Desks(
         tenant=parts.deployment.tenant,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+_WRAPPING = 32
+"""Tokens that formats put around even the shortest request."""
 OVERHEAD = 1_024
 """Tokens that a provider may add to a request unseen: what wraps messages, and its own prompt for the use of tools."""
 _CL100K = ("gpt-3.5", "gpt-4-", "gpt-4", "gpt-35", "text-embedding-")
@@ -118,5 +120,8 @@ def estimate(body_bytes: int, image_tokens: int = 0) -> int:
 
 
 def likely(body_bytes: int, image_tokens: int = 0) -> int:
-    """Return about a third of the bytes: still half again what conversations with tools have, though no bound."""
-    return -(-body_bytes // 3) + OVERHEAD + image_tokens
+    """Return about a third of the bytes: still half again what conversations with tools have, though no bound.
+
+    For reservations: what a provider charges beyond it is taken when the call is settled.
+    """
+    return -(-body_bytes // 3) + _WRAPPING + image_tokens
