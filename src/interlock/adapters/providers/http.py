@@ -89,6 +89,10 @@ class HttpAnswer(Answer):
                     block = await content.readany()
                     pauses.ends()
         except _BROKE as error:
+            # What came before the connection broke may be the end of the reply; in any case it is paid for.
+            left = b"".join(content._buffer)  # noqa: SLF001 - the library keeps it, and gives no way to read it
+            if left:
+                yield left
             raise self._broke(error) from None
 
     async def close(self) -> None:
