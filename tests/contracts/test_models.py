@@ -116,6 +116,23 @@ async def test_spending_is_added_up_by_every_word(store: Store) -> None:
         await sums("colour")
 
 
+async def test_what_a_run_spent_is_of_all_its_calls_and_of_no_other(store: Store) -> None:
+    attempt = an_attempt(usage=Usage(100, 10), cost_nano_usd=50)
+    records = (
+        a_model_record("mc-1", attempts=(attempt,)),
+        a_model_record("mc-2", attempts=(attempt, attempt), started_at=NOW + DAY),
+        a_model_record("mc-3", attempts=(attempt,), call={"run": RunId("run-2")}),
+        a_model_record("mc-4", attempts=(attempt,), call={"tenant": OTHER}),
+    )
+    await store.transact(lambda tx: tx.models.add(*records))
+
+    async def spent(run: str) -> Spending:
+        return await store.read(lambda tx: tx.models.spent(ACME, RunId(run)))
+
+    assert await spent("run-1") == Spending("run-1", 2, 300, 30, 150)
+    assert await spent("run-9") == Spending("run-9", 0, 0, 0, 0)
+
+
 def a_reply(key: str = "k1", **changes: Any) -> CachedReply:
     fields: dict[str, Any] = {"key": key, "partition": "p1", "body": b"{}", "expires_at": NOW + 10, "vector": b"\0\0"}
     return CachedReply(**(fields | changes))

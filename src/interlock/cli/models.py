@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli import models_calls, models_spending
 from interlock.cli.exits import Exit
 from interlock.cli.models_prices import print_prices
 from interlock.cli.output import AsJson, Output
@@ -19,6 +20,8 @@ from interlock.models.prices.book import PriceBook, load
 from interlock.wiring import open_interlock
 
 app = typer.Typer(help="The models, whether they answer, what they cost.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(models_calls.app)
+app.add_typer(models_spending.app)
 _AT_ONCE = 8
 
 

@@ -1,9 +1,11 @@
 """`interlock runs`."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from interlock.cli.models_calls import calls_table
 from interlock.cli.output import AsJson, Output
 from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
 from interlock.cli.times import shown
@@ -11,9 +13,12 @@ from interlock.domain.calls import CallRecord, CallStatus
 from interlock.domain.canonical import canonical_json, parse_json
 from interlock.domain.errors import BadInput
 from interlock.domain.ids import CallId, RunId
+from interlock.domain.models import ModelCallRecord
+from interlock.domain.money import usd
 from interlock.domain.runs import Run
+from interlock.models.ports import ModelCallFilter, Spending
 from interlock.runs.ports import CallFilter
-from interlock.server.api import views
+from interlock.server.api import models_views, views
 
 app = typer.Typer(
     help="Runs, their calls, and outcomes that nobody knows.", no_args_is_help=True, rich_markup_mode=None
@@ -40,23 +45,34 @@ def list_(config: Config = HERE, limit: Limited = 20, as_json: AsJson = False) -
 
 @app.command()
 def show(run: RunArgument, config: Config = HERE, limit: Limited = 50, as_json: AsJson = False) -> None:
-    """Show a run and its calls."""
+    """Show a run, its tool calls, its model calls, and what the models cost."""
+    id = RunId(run)
 
-    async def work(session: Session) -> tuple[Run, tuple[CallRecord, ...]]:
-        desk, principal = session.desks.runs, session.principal
-        return await desk.find(principal, RunId(run)), await desk.calls(
-            principal, CallFilter(run=RunId(run), limit=limit)
+    async def work(session: Session) -> _Whole:
+        runs, models, principal = session.desks.runs, session.desks.model_calls, session.principal
+        return _Whole(
+            await runs.find(principal, id),
+            await runs.calls(principal, CallFilter(run=id, limit=limit)),
+            await models.calls(principal, ModelCallFilter(principal.tenant, run=id, limit=limit)),
+            await models.spent(principal, id),
         )
 
-    found, records = on_deployment(config, work)
+    whole = on_deployment(config, work)
     output = Output(as_json)
-    output.data({"run": views.run(found), "calls": [views.call(one) for one in records]})
-    output.say(f"{found.id} of {found.agent}   ({found.state})")
-    output.say(f"  opened     {shown(found.opened_at)} by {found.principal}")
-    output.say(f"  ends       {shown(found.deadline)}")
-    output.say(f"  user       {found.user or '-'}")
+    output.data(
+        {
+            "run": views.run(whole.run),
+            "calls": [views.call(one) for one in whole.calls],
+            "model_calls": [models_views.model_call(one) for one in whole.model_calls],
+            "models": models_views.sums(whole.spent),
+        }
+    )
+    _summary(output, whole)
     output.say()
-    _table(output, records)
+    _table(output, whole.calls)
+    if whole.model_calls:
+        output.say()
+        calls_table(output, whole.model_calls)
 
 
 @app.command()
@@ -126,6 +142,29 @@ def stop(run: RunArgument, config: Config = HERE, as_json: AsJson = False) -> No
     output = Output(as_json)
     output.data(views.run(found))
     output.say(f"Run {run} is {found.state}.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A run and what is known of it."""
+
+    run: Run
+    calls: tuple[CallRecord, ...]
+    model_calls: tuple[ModelCallRecord, ...]
+    spent: Spending
+
+
+def _summary(output: Output, whole: _Whole) -> None:
+    run, spent = whole.run, whole.spent
+    output.say(f"{run.id} of {run.agent}   ({run.outcome or run.state})")
+    output.say(f"  opened     {shown(run.opened_at)} by {run.principal}")
+    if run.ended_at is None:
+        output.say(f"  ends       {shown(run.deadline)}")
+    else:
+        output.say(f"  ended      {shown(run.ended_at)}")
+    output.say(f"  user       {run.user or '-'}")
+    tokens = f"{spent.input:,} tokens in, {spent.output:,} out"
+    output.say(f"  models     {spent.calls} calls, {tokens}, {usd(spent.cost_nano_usd)} USD")
 
 
 def _table(output: Output, records: tuple[CallRecord, ...]) -> None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from interlock.domain.errors import Forbidden, UnknownRecord
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import ModelCallId
+from interlock.domain.ids import ModelCallId, RunId
 from interlock.domain.models import ModelCallRecord
 from interlock.gateway.run_desk import visible_run
 from interlock.gateway.store import Store, Tx
@@ -78,6 +78,14 @@ class ModelDesk:
         if record is None or not seen or (principal.scope is not None and record.call.run != principal.scope.run):
             raise UnknownRecord(f"There is no model call {call} that you may see")
         return record
+
+    async def spent(self, principal: Principal, run: RunId) -> Spending:
+        """Return what the model calls of one run used and cost. Raises UnknownRun."""
+
+        def work(tx: Tx) -> Spending:
+            return tx.models.spent(principal.tenant, visible_run(tx, principal, run).id)
+
+        return await self._store.read(work)
 
     async def spending(
         self, principal: Principal, *, by: Grouping, since: int, until: int

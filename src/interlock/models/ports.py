@@ -130,6 +130,9 @@ class ModelRecords(Protocol):
         Raises ValueError for another word.
         """
 
+    def spent(self, tenant: TenantId, run: RunId) -> Spending:
+        """Return the sums of one run; all zero where it has no model calls."""
+
     def proposals(self, tenant: TenantId, run: RunId) -> tuple[ProposedCall, ...]:
         """Return every tool call that replies of the run proposed, oldest first."""
 

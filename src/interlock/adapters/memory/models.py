@@ -46,17 +46,12 @@ class MemoryModels(ModelRecords):
                 groups[_group(record, by)].append(record)
         if not groups:
             _check_word(by)
-        sums = [
-            Spending(
-                group,
-                len(records),
-                sum(record.usage.input for record in records),
-                sum(record.usage.output for record in records),
-                sum(record.cost_nano_usd for record in records),
-            )
-            for group, records in groups.items()
-        ]
+        sums = [_sums(group, records) for group, records in groups.items()]
         return tuple(sorted(sums, key=lambda one: (-one.cost_nano_usd, one.group)))
+
+    def spent(self, tenant: TenantId, run: RunId) -> Spending:
+        calls = (record for record in self._records.oldest_first() if record.call.tenant == tenant)
+        return _sums(run, [record for record in calls if record.call.run == run])
 
     def proposals(self, tenant: TenantId, run: RunId) -> tuple[ProposedCall, ...]:
         return tuple(
@@ -96,6 +91,16 @@ def _matches(record: ModelCallRecord, query: ModelCallFilter) -> bool:
 
 
 _WORDS = ("run", "agent", "user", "step", "model", "provider", "tenant", "day")
+
+
+def _sums(group: str, records: list[ModelCallRecord]) -> Spending:
+    return Spending(
+        group,
+        len(records),
+        sum(record.usage.input for record in records),
+        sum(record.usage.output for record in records),
+        sum(record.cost_nano_usd for record in records),
+    )
 
 
 def _check_word(by: str) -> None:

@@ -100,6 +100,18 @@ SPENDING = Statement(
     """,
 )
 
+SPENT = Statement(
+    """
+    SELECT COUNT(*), COALESCE(SUM(input), 0), COALESCE(SUM(output), 0), COALESCE(SUM(cost_nano_usd), 0)
+    FROM model_calls WHERE tenant = :tenant AND run = :run
+    """,
+    postgresql="""
+    SELECT COUNT(*), CAST(COALESCE(SUM(input), 0) AS bigint), CAST(COALESCE(SUM(output), 0) AS bigint),
+           CAST(COALESCE(SUM(cost_nano_usd), 0) AS bigint)
+    FROM model_calls WHERE tenant = :tenant AND run = :run
+    """,
+)
+
 PROPOSALS = Statement("""
     SELECT proposal, tool, arguments_hash FROM proposals WHERE tenant = :tenant AND run = :run ORDER BY seq
 """)
@@ -143,6 +155,10 @@ class SqlModels(SqlCache, ModelRecords):
             raise ValueError(f"nothing is added up by {by}")
         rows = self._session.all(SPENDING, {"tenant": tenant, "by": by, "since": since, "until": until})
         return tuple(Spending(*row) for row in rows)
+
+    def spent(self, tenant: TenantId, run: RunId) -> Spending:
+        row = self._session.one(SPENT, {"tenant": tenant, "run": run})
+        return Spending(run, *(row or (0, 0, 0, 0)))
 
     def proposals(self, tenant: TenantId, run: RunId) -> tuple[ProposedCall, ...]:
         rows = self._session.all(PROPOSALS, {"tenant": tenant, "run": run})

@@ -94,6 +94,17 @@ class ModelCallsDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class SumsDocument:
+    """What some model calls used and cost together."""
+
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_nano_usd: NanoUsd
+    cost_usd: Usd
+
+
+@dataclass(frozen=True, slots=True)
 class SpendingGroupDocument:
     """What the model calls of one group used and cost."""
 

@@ -13,6 +13,7 @@ from interlock.server.api.models_documents import (
     ProposalDocument,
     SpendingDocument,
     SpendingGroupDocument,
+    SumsDocument,
     UsageDocument,
 )
 
@@ -71,6 +72,11 @@ def spending(
     """Return the first `most` groups, and the sums of all of them."""
     shown = tuple(_group(one) for one in groups[:most])
     return SpendingDocument(by, since, until, shown, _group(_total(groups)))
+
+
+def sums(spent: Spending) -> SumsDocument:
+    """Return what some calls used and cost together."""
+    return SumsDocument(spent.calls, spent.input, spent.output, spent.cost_nano_usd, usd(spent.cost_nano_usd))
 
 
 def _total(groups: Sequence[GroupSpending]) -> GroupSpending:
