@@ -18,6 +18,8 @@ constrained runtime pyproject.toml
 constrained dev pyproject.toml --all-extras --group dev
 constrained docs --group docs
 constrained bench pyproject.toml --all-extras --group bench
+pin clients requirements/clients.in
+pin prices requirements/prices.in
 pin build requirements/build.in
 pin uv requirements/uv.in
 pin postgres requirements/postgres.in

@@ -24,6 +24,7 @@ from interlock.models.counting import last_words, likely_tokens, request_tokens
 from interlock.models.ports import Operation
 from interlock.models.routing import Candidate, Health, Plan, RouteAsk, Router
 from interlock.models.tokens.counting import likely
+from interlock.models.tokens.images import check_images
 from interlock.models.wire import Wire
 
 _MOST_SHEETS = 10_000
@@ -99,6 +100,8 @@ class ModelAdmitter:
     async def admit(self, walk: Walk) -> None:
         """Give `walk` its standing, its plan and its budgets. Raises what forbids the call."""
         walk.seal_request()
+        if walk.has_images:
+            check_images(walk.request())
         await self._stand(walk)
         walk.input_tokens = _input_tokens(walk)
         walk.plan = self._open(walk, self._route(walk))

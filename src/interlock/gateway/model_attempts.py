@@ -225,6 +225,8 @@ class Attempts:
         except BaseException as error:  # noqa: BLE001 - it is raised on, after what it held is settled
             raise await self._failed(walk, tried, error, None) from None
         await answer.close()
+        for sentence in whole.lost:
+            walk.note("lost_in_translation", what=sentence)
         return Served(tried, whole)
 
     async def _opened(self, walk: Walk, candidate: Candidate) -> Opened:

@@ -22,6 +22,8 @@ class Whole:
 
     body: bytes
     seen: Seen
+    lost: tuple[str, ...] = ()
+    """What of the reply the caller's format cannot carry."""
 
 
 class Passage(Protocol):
@@ -74,8 +76,10 @@ class Exchange:
         reply = self.served.read_reply(body)
         if self.restore is not None:
             reply = self.restore(reply)
-        seen = Seen(reply.usage, reply.proposals, reply.stop, reply.text)
-        return Whole(orjson.dumps(self.caller.write_reply(reply).body), seen)
+        words = "" if reply.usage is not None else "".join(_words(part) for part in reply.parts)
+        seen = Seen(reply.usage, reply.proposals, reply.stop, words)
+        written = self.caller.write_reply(reply)
+        return Whole(orjson.dumps(written.body), seen, written.lost)
 
     def passage(self) -> Passage:
         """Return the way of one streamed reply."""

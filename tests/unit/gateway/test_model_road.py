@@ -243,3 +243,22 @@ async def test_every_reply_is_durable_first_where_the_router_says_so() -> None:
         await road.chat()
         assert road.recorder._waiting == type(road.recorder._waiting)()
         assert len(await road.records()) == 1
+
+
+@pytest.mark.parametrize("data", ["aGVsbG8gd29ybGQ=", "not base64!", ""])
+async def test_a_picture_that_is_none_is_the_callers_mistake(data: str) -> None:
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
+    async with a_road(scripted("up", HELLO)) as road:
+        body = {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "Look"}, picture]}]}
+        with pytest.raises(BadInput):
+            await road.gate.reply(road.ask_in(Dialect.OPENAI_CHAT, body))
+        assert (await road.record()).status is ModelCallStatus.REFUSED
+
+
+async def test_a_picture_is_let_through() -> None:
+    url = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    async with a_road(scripted("up", HELLO)) as road:
+        content = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": url}}]
+        body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+        await road.gate.reply(road.ask_in(Dialect.OPENAI_CHAT, body))
+        assert (await road.record()).status is ModelCallStatus.SUCCEEDED

@@ -1,8 +1,14 @@
 """Tokens of images, from the size in pixels that their first bytes tell."""
 
+import base64
+import binascii
 import re
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from interlock.domain.errors import BadInput
+from interlock.models.dialogue import Image, Request, ToolOutcome
 
 MOST = 65_536
 """Tokens of an image of which nothing is known. Twelve megapixels were seen to cost 14,364; OpenAI's tiles cost up to
@@ -148,3 +154,33 @@ def _fitted(width: int, height: int, scale: float) -> tuple[int, int]:
 
 def _patches(found: Size, side: int) -> int:
     return -(-found.width // side) * -(-found.height // side)
+
+
+def check_images(request: Request) -> None:
+    """Raise BadInput when a picture that `request` brings along is none: not base64, or no PNG, JPEG, GIF or WebP."""
+    for number, image in enumerate(_pictures(request), 1):
+        if image.url:
+            continue
+        try:
+            head = base64.b64decode(image.data[:_HEAD], validate=True)
+        except binascii.Error:
+            head = b""
+        if not head.startswith(_BEGINNINGS):
+            raise BadInput(
+                f"Image {number} of the request is not an image",
+                do="Send a PNG, JPEG, GIF or WebP in base64, or its address",
+            )
+
+
+_HEAD = 64
+"""Characters of base64 that hold the first bytes of a picture."""
+_BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF")
+
+
+def _pictures(request: Request) -> Iterator[Image]:
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, Image):
+                yield part
+            elif isinstance(part, ToolOutcome):
+                yield from (inner for inner in part.parts if isinstance(inner, Image))
