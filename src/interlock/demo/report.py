@@ -20,7 +20,7 @@ _NEXT = (
     ("interlock check my-gate", "say what is wrong with it, line by line"),
     (
         "interlock serve --config my-gate",
-        "put it between your agent and its tools: MCP at /mcp, REST at /v1/tool-calls",
+        "put it between your agent, its models (/v1) and its tools (/mcp, /v1/tool-calls)",
     ),
 )
 

@@ -35,7 +35,13 @@ def raising(fault: BaseException) -> typer.Typer:
 
 def test_init_writes_a_deployment_that_check_finds_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert interlock("init", str(tmp_path / "new")) == Exit.FINE
-    assert {path.name for path in (tmp_path / "new").iterdir()} == {"interlock.yaml", "agents", "contracts", "desk.py"}
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {
+        "interlock.yaml",
+        "agents",
+        "config",
+        "contracts",
+        "desk.py",
+    }
     assert interlock("check", str(tmp_path / "new")) == Exit.FINE
     assert "refunds  act_within_limits" in capsys.readouterr().out
 
@@ -159,7 +165,7 @@ def test_with_its_upstreams_an_unknown_category_is_told_at_its_line(tmp_path: Pa
     code, told = connected(tmp_path)
 
     assert code == Exit.USAGE
-    assert [(each["line"], each["nearest"]) for each in told["problems"]] == [(20, "category:payments")]
+    assert [(each["line"], each["nearest"]) for each in told["problems"]] == [(22, "category:payments")]
 
 
 def test_a_rule_that_cannot_be_meant_fails_the_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

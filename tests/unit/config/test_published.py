@@ -33,7 +33,12 @@ def test_the_reference_page_is_what_the_code_says() -> None:
 
 @pytest.mark.parametrize(
     ("file", "name"),
-    [("interlock.yaml", "interlock"), ("agents/refunds.yaml", "agent"), ("contracts/desk.yaml", "contracts")],
+    [
+        ("interlock.yaml", "interlock"),
+        ("agents/refunds.yaml", "agent"),
+        ("contracts/desk.yaml", "contracts"),
+        ("config/router.yaml", "router"),
+    ],
 )
 def test_the_starter_files_satisfy_their_schemas(file: str, name: str) -> None:
     validator = jsonschema_rs.Draft202012Validator(PUBLISHED[f"{name}.json"])
