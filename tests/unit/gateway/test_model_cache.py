@@ -1,5 +1,6 @@
 """A kept reply costs nothing, says that it is one, and never crosses a line; what the cache cannot do, a model does."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,11 +10,13 @@ import pytest
 
 from interlock.adapters.memory import MemoryStore
 from interlock.adapters.memory.models import MemoryModels
+from interlock.adapters.providers.local import LocalAnswer
 from interlock.domain.brakes import BrakeTarget
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.canonical import Json
 from interlock.domain.errors import ModelUnavailable, SchemaUnmet, StoreUnavailable
-from interlock.domain.models import Dialect, ModelCallRecord, ModelCallStatus
+from interlock.domain.ids import TenantId
+from interlock.domain.models import Dialect, ModelCallRecord, ModelCallStatus, UsageSource
 from interlock.domain.route_settings import (
     Cache,
     CacheScope,
@@ -25,9 +28,12 @@ from interlock.domain.route_settings import (
     StructuredOutput,
 )
 from interlock.domain.routes import Tier
+from interlock.gateway import model_embedding
 from interlock.gateway.model_cache import ReplyCache
 from interlock.gateway.model_requests import Caching, ModelReply
-from interlock.models.ports import Operation
+from interlock.models.codecs.openai_chat import OpenAiChat
+from interlock.models.ports import Answer, Operation, Outbound
+from tests.kits.gate import AGENT
 from tests.kits.models import IN_NANO, OUT_NANO, Heard, Road, a_road, model, scripted
 
 MINUTE = 60_000
@@ -341,6 +347,14 @@ async def test_never_with_tools_or_pictures_in_play(before: list[Json], more: di
         assert await embeddings(road) == []
 
 
+async def test_a_cache_that_does_not_look_for_tools_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OpenAiChat, "has_tools", lambda *_: False)
+
+    for before, more in (([], {"tools": TOOLS}), (CALLED, {})):
+        with pytest.raises(AssertionError, match="semantic"):
+            await test_never_with_tools_or_pictures_in_play(before, more)
+
+
 async def test_a_question_with_personal_data_reaches_no_embedder_and_serves_nobody() -> None:
     async with a_cache(TENANT_WIDE) as road:
         for name in ("Ann", "Ann"):
@@ -407,3 +421,50 @@ async def test_a_fresh_reply_takes_the_place_of_a_kept_one_for_others_too() -> N
         third = await ask(road, ALIKE)
         assert await hits(road) == ["", "", "semantic"]
         assert f"You asked: {ALIKE}" in third.body.decode()
+
+
+async def test_each_tenant_has_a_cache_of_its_own() -> None:
+    both = replace(TENANT_WIDE, exact_ttl_ms=MINUTE)
+    async with a_cache(both) as road:
+        for tenant in (AGENT.tenant, TenantId("globex"), TenantId("initech")):
+            ours = replace(AGENT, tenant=tenant)
+            replies = [await road.gate.reply(replace(road.ask(text), principal=ours)) for text in (ASKED, ASKED, ALIKE)]
+            assert [header(reply).partition(";")[0] for reply in replies] == ["", "exact", "semantic"]
+
+
+async def test_an_embedder_that_tells_no_usage_is_charged_by_estimate_and_serves() -> None:
+    silent = scripted("silent", [])
+    sound = silent.open
+
+    async def untold(outbound: Outbound, dialect: Dialect) -> Answer:
+        body = orjson.loads(await (await sound(outbound, dialect)).read())
+        del body["usage"]
+        return LocalAnswer(200, {}, (orjson.dumps(body),))
+
+    silent.open = untold  # type: ignore[method-assign]
+    models = (model("m"), model("emb", "silent", embeddings=True))
+    async with a_road(scripted("up", RULES), silent, models=models, settings=Settings(cache=TENANT_WIDE)) as road:
+        await road.chat(ASKED)
+        await road.chat(ALIKE)
+        assert await hits(road) == ["", "semantic"]
+        asked = (await embeddings(road))[0]
+        assert asked.attempts[0].usage_source is UsageSource.COUNTED
+        assert asked.usage.input > 0
+
+
+async def test_an_embedder_that_is_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_embedding, "_PATIENCE_MS", 20)
+    slow = scripted("slow", [])
+
+    async def never(outbound: Outbound, dialect: Dialect) -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError("waited")
+
+    slow.open = never  # type: ignore[method-assign]
+    models = (model("m"), model("emb", "slow", embeddings=True))
+    settings = Settings(cache=TENANT_WIDE)
+    async with a_road(scripted("up", RULES), slow, models=models, settings=settings, limits=(TOKENS,)) as road:
+        await road.chat(ASKED)
+        assert await hits(road) == [""]
+        assert {"kind": "embedder_failed", "code": "model_timeout"} in (await talks(road))[0].events
+        assert (await road.balances())["tokens"][1] == 0
