@@ -45,6 +45,7 @@ def serve(
 ) -> None:
     """Serve MCP at /mcp, tool calls at /v1/tool-calls and the management API at /api/v1."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     loops = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loops) as runner:
         stopped_by = runner.run(_serve(config, host, port, Output(as_json)))
@@ -82,6 +83,16 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
                 _settle_memory()
                 await server.serve(sockets=[listening])
             return server.stopped_by
+
+
+def _models(interlock: Interlock) -> int:
+    router = interlock.deployment.router
+    return len(router.routes.models) if router is not None else 0
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return whether a line of the HTTP server is worth reading: a reply that is cut on purpose is recorded elsewhere."""
+    return "without completing response" not in record.getMessage()
 
 
 def _settle_memory() -> None:
@@ -143,10 +154,20 @@ def _rules(declared: Server, host: str | None) -> DoorRules:
 def _announce(interlock: Interlock, url: str, output: Output) -> None:
     problems = interlock.desks.publisher.problems
     release = interlock.desks.publisher.current()
-    output.data({"url": url, "tools": len(release.catalogue.contracts), "problems": list(problems)})
-    output.say(f"Interlock serves {len(release.catalogue.contracts)} tools to {len(release.agents)} agents.")
+    output.data(
+        {
+            "url": url,
+            "tools": len(release.catalogue.contracts),
+            "models": _models(interlock),
+            "problems": list(problems),
+        }
+    )
+    models = f" and {_models(interlock)} models" if _models(interlock) else ""
+    output.say(f"Interlock serves {len(release.catalogue.contracts)} tools{models} to {len(release.agents)} agents.")
     output.say(f"  MCP         {url}/mcp")
     output.say(f"  tool calls  {url}/v1/tool-calls")
+    if _models(interlock):
+        output.say(f"  models      {url}/v1")
     output.say(f"  management  {url}/api/v1")
     for problem in problems:
         output.say(f"\n{problem}")
