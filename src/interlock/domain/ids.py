@@ -49,6 +49,14 @@ def new_id(prefix: str) -> str:
     return f"{prefix}_{_sixteen().hex()}"
 
 
+def ordered_id(prefix: str, now: int) -> str:
+    """Return a fresh identifier that sorts by `now` (milliseconds since the epoch), with 80 random bits behind it.
+
+    For rows that come by the thousand: an index grows at its end, which costs a fraction of growing everywhere.
+    """
+    return f"{prefix}_{now:012x}{_sixteen()[:10].hex()}"
+
+
 def checked_id(text: str, what: str) -> str:
     """Return `text` if it may serve as an identifier that a caller chose, or raise BadInput."""
     if _ID.fullmatch(text) is None:

@@ -8,7 +8,7 @@ from interlock.budgets.sheet import Sheet, sheet
 from interlock.domain.canonical import check_json
 from interlock.domain.errors import Braked, Forbidden, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import ModelCallId, new_id
+from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect, ModelCall
 from interlock.domain.route_settings import RunNeed
 from interlock.domain.routes import Classifier, DeclaredModel, RouteRule
@@ -73,8 +73,9 @@ class ModelAdmitter:
         wire = self._wires[ask.dialect]
         wire.check(ask.body)
         check_json(ask.body["model"])
+        now = self._clock.now()
         call = ModelCall(
-            id=ModelCallId(new_id("mc")),
+            id=ModelCallId(ordered_id("mc", now)),
             tenant=principal.tenant,
             agent=principal.agent,
             principal=principal.id,
@@ -92,7 +93,7 @@ class ModelAdmitter:
             call,
             agent,
             wire,
-            self._clock.now(),
+            now,
             output_cap=wire.cap_of(ask.body),
             service_tier=said if isinstance(said, str) and said not in _USUAL_SERVICE else "",
         )

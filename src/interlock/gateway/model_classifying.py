@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from interlock.domain.errors import UnknownModel
-from interlock.domain.ids import ModelCallId, new_id
+from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect
 from interlock.domain.route_settings import Privacy
 from interlock.gateway.model_attempts import Attempts
@@ -28,7 +28,7 @@ def classifying(walk: Walk, chat: Wire) -> Walk:
     ask = ModelAsk(walk.ask.principal, Dialect.OPENAI_CHAT, body, size=len(str(body)), run=walk.ask.run)
     call = replace(
         walk.call,
-        id=ModelCallId(new_id("mc")),
+        id=ModelCallId(ordered_id("mc", walk.started_at)),
         model=asked.candidate.model,
         dialect=Dialect.OPENAI_CHAT,
         streamed=False,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 
 from interlock.domain.errors import InterlockError
-from interlock.domain.ids import ModelCallId, new_id
+from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect, ModelCallStatus
 from interlock.domain.route_settings import Retries
 from interlock.gateway.model_attempts import Attempts
@@ -64,7 +64,7 @@ class Embedder:
         )
         call = replace(
             walk.call,
-            id=ModelCallId(new_id("mc")),
+            id=ModelCallId(ordered_id("mc", walk.started_at)),
             model=model,
             dialect=Dialect.OPENAI_EMBEDDINGS,
             streamed=False,
