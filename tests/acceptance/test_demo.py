@@ -14,6 +14,7 @@ from interlock.demo.day import Played, Step
 from interlock.demo.reckoning import all_proposed, nothing_left
 from interlock.demo.story import load_story
 from interlock.domain.calls import CallKey, CallRecord, CallStatus, ToolCall
+from interlock.domain.errors import BudgetExceeded
 from interlock.domain.ids import AgentId, CallId, ModelCallId, PrincipalId, RunId, TenantId, ToolName
 from interlock.domain.models import Dialect, ModelCall, ModelCallRecord, ModelCallStatus, ProposedCall
 
@@ -123,4 +124,4 @@ def test_a_ticket_that_ends_otherwise_is_noticed() -> None:
     assert not Played(ticket, (step,)).as_told
     assert not Played(ticket, ()).as_told
     assert Played(ticket, (replace(step, status="succeeded"),)).as_told
-    assert not Played(ticket, (replace(step, status="succeeded"),), stopped="No budget is left").as_told
+    assert not Played(ticket, (replace(step, status="succeeded"),), error=BudgetExceeded("No budget is left")).as_told

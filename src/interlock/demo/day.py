@@ -59,8 +59,8 @@ class Played:
 
     ticket: Ticket
     steps: tuple[Step, ...]
-    stopped: str = ""
-    """Why no model may be asked any more, if that is what ended it."""
+    error: InterlockError | None = None
+    """Why no model replied any more, if that is what ended it."""
     models: tuple[ModelCallRecord, ...] = ()
     """What models were asked, oldest first."""
 
@@ -73,10 +73,10 @@ class Played:
 
     @property
     def ended(self) -> str:
-        """The status of the telling step, or `stopped`."""
-        if self.stopped or self.telling is None:
-            return "stopped" if self.stopped else ""
-        return self.telling.status
+        """The status of the telling step; `stopped` when no budget for models was left, or the code of another error."""
+        if self.error is not None:
+            return "stopped" if isinstance(self.error, BudgetExceeded) else self.error.code
+        return self.telling.status if self.telling is not None else ""
 
     @property
     def as_told(self) -> bool:
@@ -110,7 +110,7 @@ class Day:
         """Take one ticket from its first word to its end."""
         await self._happens(ticket.before)
         steps: list[Step] = []
-        stopped = ""
+        failed: InterlockError | None = None
         async with self.gate.run(
             "support",
             instruction=ticket.says,
@@ -126,11 +126,11 @@ class Day:
 
             try:
                 await work(run, self.story.system, ticket.says, call)
-            except BudgetExceeded as error:
-                stopped = error.what
+            except InterlockError as error:
+                failed = error
             if ticket.intruder is not None:
                 steps.append(await self._intrudes(run, ticket.intruder))
-            played = Played(ticket, tuple(steps), stopped, await self._models(run))
+            played = Played(ticket, tuple(steps), failed, await self._models(run))
             await run.conclude(played.outcome)
         await self._happens(ticket.after)
         return played

@@ -59,7 +59,7 @@ def as_json(played: tuple[Played, ...], total: Sums, checked: tuple[Check, ...])
             "ended": one.ended,
             "outcome_of_run": one.outcome,
             "as_told": one.as_told,
-            "stopped": one.stopped,
+            "stopped": one.error.what if one.error is not None else "",
             "model_calls": len(one.models),
             "tokens": sum(record.usage.total for record in one.models),
             "models_nano_usd": one.cost_nano_usd,
@@ -83,8 +83,8 @@ def _print_ticket(one: Played, console: Console) -> None:
 
 def _outcome(one: Played) -> tuple[str, str]:
     """Return a word for how the ticket ended, and its colour, which only repeats it."""
-    if one.stopped:
-        return "stopped: model budget", "red"
+    if one.error is not None:
+        return "stopped: model budget" if one.ended == "stopped" else f"stopped: {one.ended}", "red"
     step = one.telling
     asked = step is not None and bool(step.people)
     match step.status if step is not None else "":
@@ -112,8 +112,8 @@ def _story(one: Played) -> Iterator[str]:
     yield f"{before}{_call(step)}" + (f": {step.why}" if step.why else fine)
     if step.people:
         yield " ".join(step.people)
-    if one.stopped:
-        yield f"No model was asked any more: {one.stopped}"
+    if one.error is not None:
+        yield f"No model replied any more: {one.error.what}"
     fallen = next((each.attempts for each in one.models if each.attempts[0].model != each.attempts[-1].model), None)
     if fallen is not None:
         first, last = fallen[0], fallen[-1]
