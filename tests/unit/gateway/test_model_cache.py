@@ -313,6 +313,7 @@ async def test_off_by_default_and_never_below_the_threshold() -> None:
         ("Please cancel my blue order 12", "Please cancel my blue order 13"),
         ("My order is here is it", "My order is not here is it"),
         ("I will fly from oslo to bergen", "I will fly from bergen to oslo"),
+        ("Does plan alpha include plan beta", "Does plan beta include plan alpha"),
         ("Please now enable my account again", "Please now disable my account again"),
     ],
 )
