@@ -22,7 +22,7 @@ APART = [
     ("C'est permis", "Ce n'est pas permis"),
     ("the weather in Oslo", "the weather in Bergen"),
     ("flights from oslo to bergen", "flights from bergen to oslo"),
-    ("flights from oslo to bergen", "please show flights from bergen to oslo"),
+    ("flights from oslo to bergen", "the flights from bergen to oslo"),
     ("export to CSV", "export to PDF"),
     ("CSV export", "PDF export"),
     ("how do I enable it", "how do I disable it"),
