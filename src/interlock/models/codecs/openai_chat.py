@@ -34,9 +34,11 @@ class OpenAiChat(Wire):
         top = Field(body)
         top["model"].name()
         openai_chat_requests.cap_of(top)
-        top["n"].integer(1)
-        top["stream"].flag()
-        if top["stream_options"].given:
+        if "n" in body:
+            top["n"].integer(1)
+        if "stream" in body:
+            top["stream"].flag()
+        if body.get("stream_options") is not None:
             top["stream_options"]["include_usage"].flag()
         messages = body.get("messages")
         if not isinstance(messages, list) or not messages:
@@ -48,7 +50,7 @@ class OpenAiChat(Wire):
     def cap_of(self, body: JsonObject) -> int | None:
         top = Field(body)
         cap = openai_chat_requests.cap_of(top)
-        return cap if cap is None else cap * (top["n"].integer(1) or 1)
+        return cap if cap is None or "n" not in body else cap * (top["n"].integer(1) or 1)
 
     def with_cap(self, body: dict[str, Json], cap: int) -> None:
         """Set the cap under the name that the caller used, else under today's; `cap` is for all replies together."""

@@ -85,8 +85,9 @@ def read_request(body: JsonObject) -> Request:
 
 def cap_of(top: Field) -> int | None:
     """Return the cap on one reply; the larger one where both names are used."""
-    caps = [cap for name in ("max_completion_tokens", "max_tokens") if (cap := top[name].integer(1)) is not None]
-    return max(caps, default=None)
+    said = top.object()
+    given = [name for name in ("max_completion_tokens", "max_tokens") if name in said]
+    return max((cap for name in given if (cap := top[name].integer(1)) is not None), default=None) if given else None
 
 
 def _refuse(top: Field) -> None:
