@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -148,6 +150,24 @@ async def test_only_the_owner_may_read_the_file(store: SqliteStore, path: Path) 
     await store.transact(lambda tx: tx.pins.put(a_pin()))
     for part in (path, path.with_name("store.db-wal")):
         assert part.stat().st_mode & 0o077 == 0
+
+
+def _in_another_process(path: Path) -> int:
+    """Open the database in a process of its own, count the runs, and close it again."""
+    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); print(c.execute('SELECT count(*) FROM runs').fetchone()[0])"
+    return int(subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True).stdout)
+
+
+async def test_a_second_store_of_a_process_leaves_the_first_its_locks(store: SqliteStore, path: Path) -> None:
+    await store.transact(lambda tx: tx.runs.open(a_run("first")))
+    second = await open_store(f"sqlite:///{path}")
+    try:
+        assert _in_another_process(path) == 1
+        # Without the locks it took itself for the last and the log away: what comes now would be lost.
+        await store.transact(lambda tx: tx.runs.open(a_run("second")))
+        assert _in_another_process(path) == 2
+    finally:
+        await second.close()
 
 
 def _tamper(url: str, statement: str) -> None:

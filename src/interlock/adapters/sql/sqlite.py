@@ -161,9 +161,15 @@ def open_sqlite(url: URL) -> SqliteStore:
 
 
 def _create(path: Path) -> None:
-    """Make the file, readable by its owner only, if it is not there."""
+    """Make the file, readable by its owner only, if it is not there.
+
+    A file that is there must not be touched: to close it would drop the locks of every connection of this process to it
+    (POSIX), and another process would take itself for the last, and take the log away from under them.
+    """
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise StoreUnavailable(
             f"The database {path} cannot be opened",
