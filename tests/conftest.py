@@ -65,7 +65,7 @@ def postgres_dsn() -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The recorded runs and OpenAPI documents."""
     return _data()
