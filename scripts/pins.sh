@@ -18,8 +18,9 @@ constrained runtime pyproject.toml
 constrained dev pyproject.toml --all-extras --group dev
 constrained docs --group docs
 constrained bench pyproject.toml --all-extras --group bench
+pin embeddings --no-deps requirements/embeddings.in
 pin clients requirements/clients.in
-pin prices requirements/prices.in
+pin prices --no-deps requirements/prices.in
 pin build requirements/build.in
 pin uv requirements/uv.in
 pin postgres requirements/postgres.in
