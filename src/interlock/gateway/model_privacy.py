@@ -5,7 +5,11 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import orjson
+
 from interlock.checks.veil import Unveiling, Veil
+from interlock.domain.canonical import Json
+from interlock.domain.errors import Uncarriable
 from interlock.domain.route_settings import Privacy, PrivacyMode
 from interlock.models.dialogue import (
     Delta,
@@ -13,6 +17,8 @@ from interlock.models.dialogue import (
     End,
     Image,
     Message,
+    Opaque,
+    OutputSchema,
     Part,
     PartBegin,
     PartEnd,
@@ -21,6 +27,7 @@ from interlock.models.dialogue import (
     StreamEvent,
     Text,
     ToolOutcome,
+    ToolSpec,
     ToolUse,
 )
 
@@ -32,14 +39,72 @@ def veil_for(privacy: Privacy, secret: bytes, run: str) -> Veil:
 
 
 def hidden(request: Request, veil: Veil) -> Request:
-    """Return `request` with the personal data in its texts hidden. Signed reasoning is left as the provider wrote it."""
-    messages = tuple(_message(message, veil) for message in request.messages)
-    return replace(request, messages=messages) if veil.counts else request
+    """Return `request` with the personal data in its texts hidden, wherever they stand.
+
+    Signed reasoning is left as the provider wrote it; pictures and binary documents cannot be looked into.
+    """
+    changed = replace(
+        request,
+        messages=tuple(_message(message, veil) for message in request.messages),
+        tools=tuple(_tool(tool, veil) for tool in request.tools),
+        output=_output(request.output, veil),
+        user=veil.hide(request.user),
+        stop=tuple(veil.hide(word) for word in request.stop),
+        extras=hidden_in(request.extras, veil),
+    )
+    return changed if veil.counts else request
+
+
+def hidden_input(said: Json, veil: Veil) -> Json:
+    """Return the input of embeddings with the personal data in its texts hidden. Raises Uncarriable for tokens."""
+    for one in said if isinstance(said, list) else [said]:
+        if not isinstance(one, str):
+            raise Uncarriable(
+                "Tokens in place of text cannot be sent to this model",
+                why="personal data in them could not be found, and must not reach it",
+                do="Send the text itself",
+            )
+    return hidden_in(said, veil)
+
+
+def hidden_in(value: Json, veil: Veil) -> Json:
+    """Return `value` with the personal data in its texts hidden; the names of fields stay."""
+    match value:
+        case str():
+            return veil.hide(value)
+        case list() | tuple():
+            return [hidden_in(each, veil) for each in value]
+        case dict():
+            return {name: hidden_in(each, veil) for name, each in value.items()}
+        case _:
+            return value
 
 
 def _message(message: Message, veil: Veil) -> Message:
-    parts = tuple(_part(part, veil) for part in message.parts)
-    return message if parts == message.parts else replace(message, parts=parts)
+    parts, name = tuple(_part(part, veil) for part in message.parts), veil.hide(message.name)
+    if parts == message.parts and name == message.name:
+        return message
+    return replace(message, parts=parts, name=name)
+
+
+def _tool(tool: ToolSpec, veil: Veil) -> ToolSpec:
+    return replace(tool, description=veil.hide(tool.description), schema=hidden_in(tool.schema, veil))
+
+
+def _output(output: OutputSchema | None, veil: Veil) -> OutputSchema | None:
+    if output is None:
+        return None
+    return replace(output, description=veil.hide(output.description), schema=hidden_in(output.schema, veil))
+
+
+def _arguments(arguments: str, veil: Veil) -> str:
+    """Return the JSON text `arguments` hidden; its texts may be written with escapes that hide them from a mere look."""
+    try:
+        parsed = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return veil.hide(arguments)
+    changed = hidden_in(parsed, veil)
+    return arguments if changed == parsed else orjson.dumps(changed).decode()
 
 
 def _part(part: Part, veil: Veil) -> Part:
@@ -47,11 +112,13 @@ def _part(part: Part, veil: Veil) -> Part:
         case Text(text):
             return replace(part, text=veil.hide(text))
         case ToolUse(arguments=arguments):
-            return replace(part, arguments=veil.hide(arguments))
+            return replace(part, arguments=_arguments(arguments, veil))
         case ToolOutcome(parts=inner):
             return replace(part, parts=tuple(_inner(each, veil) for each in inner))
-        case Document(media_type=kind, data=data) if kind.startswith("text/"):
-            return replace(part, data=veil.hide(data))
+        case Document(media_type=kind, data=data, name=name):
+            return replace(part, data=veil.hide(data) if kind.startswith("text/") else data, name=veil.hide(name))
+        case Opaque(value=value):
+            return replace(part, value=hidden_in(value, veil))
         case _:
             return part
 

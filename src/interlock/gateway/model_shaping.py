@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import orjson
 
 from interlock.checks.veil import Veil
-from interlock.domain.canonical import JsonObject
+from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.errors import SchemaUnmet
 from interlock.domain.route_settings import Privacy, PrivacyMode
 from interlock.gateway.model_exchange import Exchange, as_it_is, translated
-from interlock.gateway.model_privacy import RestoredStream, hidden, restored, veil_for
+from interlock.gateway.model_privacy import RestoredStream, hidden, hidden_in, hidden_input, restored, veil_for
 from interlock.gateway.model_walk import Walk
 from interlock.models.context import fitted
 from interlock.models.counting import Count
@@ -49,7 +49,10 @@ def exchange_for(
 ) -> Exchange:
     """Return the exchange with `candidate`, whose provider speaks `served`. Raises Uncarriable."""
     privacy = walk.planned.settings.privacy
-    if candidate.outside and privacy.mode is not PrivacyMode.OFF and walk.ask.operation is Operation.REPLY:
+    if candidate.outside and privacy.mode is not PrivacyMode.OFF:
+        if walk.ask.operation is Operation.EMBED:
+            body = _veiled_input(walk, candidate, secret)
+            return as_it_is(walk.caller, served, body, candidate.provider_model, cap, stream=False)
         return _veiled(walk, candidate, served, cap, secret, stream=stream)
     if served.dialect is walk.caller.dialect:
         return as_it_is(walk.caller, served, walk.ask.body, candidate.provider_model, cap, stream=stream)
@@ -65,8 +68,24 @@ def _veiled(
     exchange = translated(walk.caller, served, request, candidate.provider_model, cap, stream=stream)
     if not veil.counts:
         return exchange
-    walk.note("personal_data_hidden", mode=privacy.mode.value, places=dict(veil.counts), model=candidate.model)
+    _note_hidden(walk, candidate, veil)
     return _restoring(exchange, veil, privacy) if veil.reversible else exchange
+
+
+def _veiled_input(walk: Walk, candidate: Candidate, secret: bytes) -> dict[str, Json]:
+    """Return the body that asks for embeddings, with the personal data hidden. Raises Uncarriable."""
+    veil = veil_for(walk.planned.settings.privacy, secret, walk.call.run or walk.call.id)
+    body = {**walk.ask.body, "input": hidden_input(walk.ask.body.get("input"), veil)}
+    if "user" in body:
+        body["user"] = hidden_in(body["user"], veil)
+    if veil.counts:
+        _note_hidden(walk, candidate, veil)
+    return body
+
+
+def _note_hidden(walk: Walk, candidate: Candidate, veil: Veil) -> None:
+    mode = walk.planned.settings.privacy.mode.value
+    walk.note("personal_data_hidden", mode=mode, places=dict(veil.counts), model=candidate.model)
 
 
 def _restoring(exchange: Exchange, veil: Veil, privacy: Privacy) -> Exchange:
