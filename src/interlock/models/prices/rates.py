@@ -45,7 +45,9 @@ class Rates:
     audio_output: int
     image_input: int
     image_output: int
-    _dearest: dict[tuple[bool, bool], tuple[int, int]] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _dearest: dict[tuple[bool, bool], tuple[int, int]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
 
     def total(self, usage: Usage) -> int:
         """Return what `usage` costs. Tokens that were counted twice are charged twice rather than not at all."""
