@@ -151,11 +151,16 @@ def _reasons(route: Mapping[str, Any]) -> Iterator[str]:
     use = f", which says {route['use']}" if route.get("use") else ""
     match route.get("by"):
         case "rule":
-            yield f"rule {route.get('rule')}{use}"
-        case str(what):
-            yield f"{what}{use}"
-        case _:
-            yield f"asked for by name{use}"
+            yield f"rule {route.get('rule')} of the router file{use}"
+        case "step":
+            yield f"the agent's file names a tier for the step{use}"
+        case "default":
+            yield f"nothing else decided: the router file's default{use}"
+        case "name":
+            yield f"the caller asked for it by name{use}"
+        case other:
+            # Calls that Interlock makes itself, for a classifier or the semantic cache.
+            yield f"asked by Interlock itself: {other}{f', rule {rule}' if (rule := route.get('rule')) else ''}"
     share = route.get("share")
     if isinstance(share, Mapping):
         yield f"share: place {share.get('bucket')} by {share.get('by')}, of {_json(share.get('of'))}"
@@ -163,7 +168,7 @@ def _reasons(route: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(classifier, Mapping):
         yield f"classifier: {_json(classifier)}"
     if route.get("router"):
-        yield f"router file {route['router']}"
+        yield f"router file: version {route['router']}"
 
 
 def _tried(output: Output, attempts: Sequence[Attempt]) -> None:
