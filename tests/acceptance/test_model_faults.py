@@ -169,3 +169,19 @@ async def test_silence_is_hedged_and_the_slower_one_is_let_go_and_paid() -> None
             ]
             assert [event["kind"] for event in record.events] == ["hedged"]
             assert (await road.balances())["tokens"][1] == 0
+
+
+async def test_two_that_speak_at_once_are_both_paid_and_one_is_heard() -> None:
+    # Both answer together, after the hedge has begun: the reply that nobody hears must not stay held.
+    async with (
+        an_upstream(Dialect.OPENAI_CHAT, Act(pause_s=0.15), count_input=counted) as slow,
+        over_http("up", slow.url) as provider,
+    ):
+        models = (model("m", fallbacks=("spare",)), model("spare"))
+        settings = replace(SETTINGS, hedge_ms=1)
+        async with a_road(provider, models=models, settings=settings, limits=(TOKENS,)) as road:
+            for _ in range(5):
+                await road.chat()
+            records = await road.records()
+            assert all(len(record.attempts) == 2 for record in records)
+            assert (await road.balances())["tokens"][1] == 0

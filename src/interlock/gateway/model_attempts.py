@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -196,24 +196,30 @@ class Attempts:
         after_ms: int,
     ) -> T:
         """Ask `second` as well when `first` is silent for too long; who speaks first serves, the other is let go."""
-        tasks = {asyncio.ensure_future(attempt(walk, first))}
-        done, _ = await asyncio.wait(tasks, timeout=after_ms / 1000)
-        if not done or next(iter(done)).exception() is not None:
-            walk.note("hedged", model=second.model)
-            tasks.add(asyncio.ensure_future(attempt(walk, second)))
-        failure: BaseException | None = None
+        tasks = [asyncio.ensure_future(attempt(walk, first))]
+        serving: asyncio.Future[T] | None = None
         try:
-            while tasks:
-                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    failure = task.exception()
-                    if failure is None:
-                        return task.result()
+            done, _ = await asyncio.wait(tasks, timeout=after_ms / 1000)
+            served = done and tasks[0].exception() is None
+            if not served and self._health.admit(second.model, self._now()):
+                walk.note("hedged", model=second.model)
+                tasks.append(asyncio.ensure_future(attempt(walk, second)))
+            serving = await _first_to_serve(tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        raise failure or ModelUnavailable("No model answered")
+            await self._release(walk, [task for task in tasks if task is not serving])
+        return serving.result()
+
+    async def _release(self, walk: Walk, tasks: Sequence[asyncio.Future[T]]) -> None:
+        """End attempts whose reply nobody wants, and pay for what came of them."""
+        for task in tasks:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Served):
+                await self.settle(walk, result.tried, result.whole.seen, "not_needed")
+            elif isinstance(result, Opened):
+                if result.tried.answer is not None:
+                    await result.tried.answer.close()
+                await self.settle(walk, result.tried, result.passage.seen(), "not_needed")
 
     async def _whole(self, walk: Walk, candidate: Candidate) -> Served:
         tried = await self._begin(walk, candidate, stream=False)
@@ -348,6 +354,17 @@ class Attempts:
         count = self._counter_of(tried.candidate.provider_model)
         output = count(seen.text) if seen is not None and seen.text else 0
         return Usage(input=request_tokens(walk.request(), count), output=output), UsageSource.COUNTED
+
+
+async def _first_to_serve(tasks: Sequence[asyncio.Future[T]]) -> asyncio.Future[T]:
+    """Return the first of `tasks`, of which there is one at least, that succeeds; if none does, the last that failed."""
+    waiting, ended = set(tasks), tasks[0]
+    while waiting:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            if ended.exception() is None:
+                return ended
+    return ended
 
 
 def _worst(walk: Walk, price: PriceTag | None, output_tokens: int) -> int:
