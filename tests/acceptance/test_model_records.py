@@ -287,7 +287,13 @@ async def test_the_command_line_lists_explains_and_adds_up(desk: Desk, capsys: p
 
     shown = await desk.command(capsys, "models", "show", act)
     assert shown.code == 0
-    for part in ("Why this model", "the caller asked for it by name", "What was tried", "served", "the provider"):
+    for part in (
+        "Why this model",
+        "the caller asked for tier-small by name",
+        "What was tried",
+        "served",
+        "the provider",
+    ):
         assert part in shown.out
     assert "What it proposed" in shown.out
     assert "get_weather" in shown.out

@@ -109,7 +109,8 @@ def _summary(record: ModelCallRecord) -> Iterator[str]:
     yield f"  cost       {usd(record.cost_nano_usd)} USD{f'   (prices {record.prices})' if record.prices else ''}"
     if record.failure is not None:
         failure = record.failure
-        yield f"  failed     {failure.code}: {'. '.join(part for part in (failure.what, failure.why, failure.do) if part)}"
+        said = ". ".join(part.rstrip(".") for part in (failure.what, failure.why, failure.do) if part)
+        yield f"  failed     {failure.code}: {said}."
 
 
 def _answered(record: ModelCallRecord) -> str:
@@ -157,7 +158,7 @@ def _reasons(route: Mapping[str, Any]) -> Iterator[str]:
         case "default":
             yield f"nothing else decided: the router file's default{use}"
         case "name":
-            yield f"the caller asked for it by name{use}"
+            yield f"the caller asked for {route.get('asked')} by name"
         case other:
             # Calls that Interlock makes itself, for a classifier or the semantic cache.
             yield f"asked by Interlock itself: {other}{f', rule {rule}' if (rule := route.get('rule')) else ''}"

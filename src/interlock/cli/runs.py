@@ -37,7 +37,7 @@ def list_(config: Config = HERE, limit: Limited = 20, as_json: AsJson = False) -
     found = on_deployment(config, work)
     output = Output(as_json)
     output.data({"runs": [views.run(one) for one in found]})
-    rows = [(one.id, one.agent, one.state, one.user or "-", shown(one.opened_at)) for one in found]
+    rows = [(one.id, one.agent, one.outcome or one.state, one.user or "-", shown(one.opened_at)) for one in found]
     output.table(("run", "agent", "state", "user", "opened"), rows, empty="No run was opened yet.")
     if found:
         output.say(f"\nNext: interlock runs show {found[0].id}")
@@ -69,7 +69,7 @@ def show(run: RunArgument, config: Config = HERE, limit: Limited = 50, as_json: 
     )
     _summary(output, whole)
     output.say()
-    _table(output, whole.calls)
+    _table(output, whole.calls, empty="No tool was called.")
     if whole.model_calls:
         output.say()
         calls_table(output, whole.model_calls)
@@ -167,7 +167,7 @@ def _summary(output: Output, whole: _Whole) -> None:
     output.say(f"  models     {spent.calls} calls, {tokens}, {usd(spent.cost_nano_usd)} USD")
 
 
-def _table(output: Output, records: tuple[CallRecord, ...]) -> None:
+def _table(output: Output, records: tuple[CallRecord, ...], empty: str = "There are no such calls.") -> None:
     rows = [
         (
             one.call.key.call,
@@ -179,7 +179,7 @@ def _table(output: Output, records: tuple[CallRecord, ...]) -> None:
         )
         for one in records
     ]
-    output.table(("call", "tool", "status", "arguments", "note", "made"), rows, empty="There are no such calls.")
+    output.table(("call", "tool", "status", "arguments", "note", "made"), rows, empty=empty)
 
 
 def _brief(text: str) -> str:
