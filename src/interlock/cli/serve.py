@@ -30,8 +30,8 @@ _UNREAD_MS = 60_000
 """How long a client may leave what was sent to it unread, or unacknowledged, before its connection is dropped."""
 
 
-_YOUNG = 10_000
-"""New objects between two looks for cycles: those of some twenty requests."""
+_YOUNG = 200_000
+"""New objects between two looks for cycles. Requests leave none behind, and what waits for its record is no garbage."""
 
 
 @app.command()
