@@ -54,14 +54,18 @@ async def test_after_a_brake_commits_nothing_is_admitted_that_did_not_see_it(dat
         read_brakes.set()
         time.sleep(0.2)
         tx.budgets.reserve("acme/run/call", (a_charge(1),), NOW)
+        # Inside the transactions: which of two threads is heard of first after its commit is for the system to decide.
+        order.append("admitted")
+
+    def braking(tx: Tx) -> None:
+        tx.brakes.set(a_brake())
+        order.append("braked")
 
     async def admit() -> None:
         await store.transact(admission)
-        order.append("admitted")
 
     async def brake() -> None:
-        await store.transact(lambda tx: tx.brakes.set(a_brake()))
-        order.append("braked")
+        await store.transact(braking)
 
     async def unrelated() -> None:
         await store.transact(lambda tx: tx.brakes.active(OTHER, NOW))
