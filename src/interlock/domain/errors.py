@@ -54,6 +54,8 @@ class InterlockError(Exception):
     code: ClassVar[str] = "error"
     status: ClassVar[int] = 500
     """The HTTP status that stands for this error."""
+    record: str = ""
+    """Id of the model call whose record tells more, where there is one."""
 
     def __init__(self, what: str, *, why: str = "", do: str = "") -> None:
         super().__init__(what)

@@ -121,12 +121,19 @@ class RunDesk:
     ) -> None:
         """End the run: no call is admitted any more. `stop` marks an operator's intervention.
 
-        `outcome` says what came of it: with the close or, once, after it. Raises Conflict for another one than was said.
+        `outcome` says what came of it: with the close or, once, after it; a run token cannot say it, for an agent does not judge
+        itself. Raises Conflict for another one than was said.
         """
         now = self._clock.now()
         state = RunState.STOPPED if stop else RunState.CLOSED
         if stop and not principal.may(Role.OPERATOR):
             raise Forbidden("Stopping a run is for operators")
+        if outcome is not None and principal.scope is not None:
+            raise Forbidden(
+                "A run token cannot say what came of its run",
+                why="whoever says it decides what counts as a success",
+                do="Say it with the key that opened the run",
+            )
         _check_driver(principal)
 
         def work(tx: Tx) -> None:

@@ -55,6 +55,8 @@ def headers_of(error: InterlockError) -> Headers:
         headers.append((b"allow", ", ".join(sorted(error.methods)).encode()))
     if isinstance(error, ModelFailed) and error.retry_after_s is not None:
         headers.append((b"retry-after", str(max(0, math.ceil(error.retry_after_s))).encode()))
+    if error.record:
+        headers.append((b"x-interlock-call", error.record.encode()))
     return tuple(headers)
 
 

@@ -71,10 +71,11 @@ async def test_another_wire_format_is_translated_both_ways() -> None:
 async def test_what_does_not_fit_a_budget_is_refused_before_anything_is_sent() -> None:
     limit = Limit("tokens", Measure.TOKENS, Scope.AGENT, 300, Window.DAY)
     async with a_road(scripted("up", HELLO), limits=(limit,)) as road:
-        with pytest.raises(BudgetExceeded, match="tokens"):
+        with pytest.raises(BudgetExceeded, match="tokens") as told:
             await road.chat(max_tokens=5_000)
         record = await road.record()
         assert (record.status, record.attempts) == (ModelCallStatus.REFUSED, ())
+        assert told.value.record == record.call.id
         assert record.failure is not None
         assert record.failure.code == "budget_exceeded"
         assert (await road.balances())["tokens"] == (0, 0)
