@@ -17,6 +17,7 @@ from interlock.domain.models import Dialect, ModelCallStatus, UsageSource
 from interlock.domain.provenance import Role as ArgumentRole
 from interlock.domain.route_settings import OnDisconnect, Retries, Settings, Timeouts
 from interlock.gateway import model_call
+from interlock.models.ports import Answer, Outbound, Provider
 from tests.acceptance.test_model_faults import counted
 from tests.kits.faulty_store import Fate, FaultyStore
 from tests.kits.gate import AGENT, a_kit, shop_overlays
@@ -183,6 +184,60 @@ async def test_of_two_that_are_asked_the_first_to_speak_serves_and_both_are_sett
             assert outcomes == {slow: "abandoned", served: "served"}
             assert [event["kind"] for event in record.events] == ["hedged"]
             assert stream or time.perf_counter() - began < 0.4
+            assert await road.balances() == {"tokens": (record.usage.total, 0)}
+
+
+class Together(Provider):
+    """Two requests are answered in the same moment."""
+
+    name = "up"
+
+    def __init__(self) -> None:
+        self.inner, self.asked, self.both = scripted("up", HELLO), 0, asyncio.Event()
+
+    def speaks(self, dialect: Dialect) -> Dialect:
+        return dialect
+
+    async def open(self, outbound: Outbound, dialect: Dialect) -> Answer:
+        self.asked += 1
+        if self.asked == 2:
+            self.both.set()
+        await self.both.wait()
+        return await self.inner.open(outbound, dialect)
+
+    async def models(self) -> tuple[str, ...]:
+        return ("m", "spare")
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_of_two_that_speak_in_the_same_moment_the_other_is_settled_too(stream: bool) -> None:
+    models = (model("m", fallbacks=("spare",)), model("spare"))
+    settings = replace(ONCE, hedge_ms=5)
+    async with a_road(Together(), models=models, settings=settings, limits=(TOKENS,)) as road:
+        await (road.stream() if stream else road.chat())
+        record = await road.record()
+        assert sorted(one.outcome for one in record.attempts) == ["not_needed", "served"]
+        assert await road.balances() == {"tokens": (record.usage.total, 0)}
+
+
+@pytest.mark.parametrize("after_s", [0.05, 0.15])
+async def test_a_caller_that_is_cancelled_takes_both_hedged_requests_with_it(after_s: float) -> None:
+    async with (
+        an_upstream(Dialect.OPENAI_CHAT, Act(Fault.STALL_BEFORE_HEAD)) as upstream,
+        over_http("up", upstream.url) as provider,
+    ):
+        models = (model("m", fallbacks=("spare",)), model("spare"))
+        settings = replace(ONCE, hedge_ms=100)
+        async with a_road(provider, models=models, settings=settings, limits=(TOKENS,)) as road:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(road.stream(), after_s)
+            await until(lambda: upstream.gone == len(upstream.received))
+            record = await road.record()
+            assert record.status is ModelCallStatus.ABANDONED
+            assert {one.outcome for one in record.attempts} == {"abandoned"}
             assert await road.balances() == {"tokens": (record.usage.total, 0)}
 
 
