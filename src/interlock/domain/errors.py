@@ -68,6 +68,12 @@ class InterlockError(Exception):
         return " ".join(part if part.endswith((".", "?", "!")) else f"{part}." for part in parts if part)
 
 
+class InternalError(InterlockError):
+    """Something in Interlock itself failed; what was under way is recorded as far as it came."""
+
+    code = "internal_error"
+
+
 class BadInput(InterlockError):
     """The request cannot be understood as it stands; nothing ran."""
 

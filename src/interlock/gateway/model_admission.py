@@ -6,7 +6,7 @@ from dataclasses import replace
 from interlock.budgets.charges import model_spender
 from interlock.budgets.sheet import Sheet, sheet
 from interlock.domain.canonical import check_json
-from interlock.domain.errors import Braked, Forbidden, UnknownModel, UnknownRun
+from interlock.domain.errors import Braked, Forbidden, Uncarriable, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect, ModelCall
@@ -217,7 +217,10 @@ def _input_tokens(walk: Walk) -> int:
         return likely(walk.ask.size)
     if walk.ask.operation is Operation.EMBED:
         return likely(walk.ask.size)
-    return likely_tokens(walk.request())
+    try:
+        return likely_tokens(walk.request())
+    except Uncarriable:
+        return likely(walk.ask.size)
 
 
 def _reads_words(rule: RouteRule) -> bool:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from interlock.budgets.charges import Demand
 from interlock.domain.budgets import Charge, Measure
 from interlock.domain.errors import (
+    BadInput,
     BadModelReply,
     BudgetExceeded,
     InterlockError,
@@ -353,7 +354,7 @@ class Attempts:
             return Usage(input=walk.input_tokens), UsageSource.COUNTED
         count = self._counter_of(tried.candidate.provider_model)
         output = count(seen.text) if seen is not None and seen.text else 0
-        return Usage(input=request_tokens(walk.request(), count), output=output), UsageSource.COUNTED
+        return Usage(input=_prompt_tokens(walk, count), output=output), UsageSource.COUNTED
 
 
 async def _first_to_serve(tasks: Sequence[asyncio.Future[T]]) -> asyncio.Future[T]:
@@ -379,6 +380,14 @@ def _wait(retries: Retries, seed: str, number: int, error: ModelFailed) -> int |
     if number >= len(waits):
         return None
     return pause(retries, waits[number], None if error.retry_after_s is None else int(error.retry_after_s * 1000))
+def _prompt_tokens(walk: Walk, count: Count) -> int:
+    try:
+        return request_tokens(walk.request(), count)
+    except BadInput:
+        # Some of what passes in its own format has no neutral words: the estimate stands.
+        return walk.input_tokens
+
+
 
 
 def _no_stream(tried: Try, body: bytes) -> ModelFailed:

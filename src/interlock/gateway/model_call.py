@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from interlock.domain.errors import InterlockError, ModelTimeout, StoreUnavailable
+from interlock.domain.errors import BadInput, InterlockError, InternalError, ModelTimeout, StoreUnavailable
 from interlock.domain.identity import Principal
 from interlock.domain.models import ModelCallStatus
 from interlock.domain.route_settings import Durable, OnDisconnect
@@ -19,7 +19,7 @@ from interlock.gateway.model_trail import model_called
 from interlock.gateway.model_walk import Walk
 from interlock.gateway.recorder import Durable as Noted
 from interlock.gateway.recorder import Recorder, Seen
-from interlock.models.counting import words_of
+from interlock.models.counting import texts_in, words_of
 
 _PATIENCE_S = 15.0
 """How long a reply that proposes tool calls waits for its record."""
@@ -236,7 +236,12 @@ def _shown(walk: Walk) -> tuple[Seen, ...]:
     run = walk.call.run
     if not walk.proposals or run is None:
         return ()
-    return tuple(Seen(walk.call.tenant, run, SEEN, text) for text in words_of(walk.request()))
+    try:
+        texts = tuple(words_of(walk.request()))
+    except BadInput:
+        # Some of what passes in its own format has no neutral words: every text of it counts as seen.
+        texts = tuple(texts_in(walk.ask.body))
+    return tuple(Seen(walk.call.tenant, run, SEEN, text) for text in texts)
 
 
 def _as_told(error: BaseException, opened: Opened) -> InterlockError:

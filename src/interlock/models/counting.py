@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from interlock.domain.canonical import canonical_json
+from interlock.domain.canonical import Json, canonical_json
 from interlock.models.dialogue import Document, Image, Opaque, Part, Request, Role, Text, Thinking, ToolOutcome, ToolUse
 
 Count = Callable[[str], int]
@@ -63,6 +63,18 @@ def words_of(request: Request) -> Iterator[str]:
     for message in request.messages:
         if message.role is not Role.ASSISTANT:
             yield from _words(message.parts)
+
+
+def texts_in(value: Json) -> Iterator[str]:
+    """Yield every text in `value`, a request in any format, except in what models said themselves."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts_in(each)
+    elif isinstance(value, dict) and value.get("role") != "assistant":
+        for each in value.values():
+            yield from texts_in(each)
 
 
 def _words(parts: tuple[Part, ...]) -> Iterator[str]:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.domain.canonical import MAX_BYTES
-from interlock.domain.errors import BadInput, InterlockError, TooLarge, Unauthenticated, UntrustedOrigin
+from interlock.domain.errors import BadInput, InterlockError, InternalError, TooLarge, Unauthenticated, UntrustedOrigin
 from interlock.domain.identity import Principal
 from interlock.server.problems import send_problem
-from interlock.server.refusals import HeadersTooLarge, InternalError, headers_of
+from interlock.server.refusals import HeadersTooLarge, headers_of
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 """Returns who bears a token. Raises Unauthenticated."""

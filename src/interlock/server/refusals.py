@@ -40,12 +40,6 @@ class MethodNotAllowed(InterlockError):
         self.methods = methods
 
 
-class InternalError(InterlockError):
-    """Something in Interlock itself failed; what was under way is recorded as far as it came."""
-
-    code = "internal_error"
-
-
 def headers_of(error: InterlockError) -> Headers:
     """Return the headers that HTTP has for what `error` says."""
     headers: list[tuple[bytes, bytes]] = []

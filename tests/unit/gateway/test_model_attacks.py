@@ -1,0 +1,144 @@
+"""Hostile callers and hostile providers get no money, no record and no proposal past the model road."""
+
+from collections.abc import AsyncIterator, Mapping
+
+import orjson
+import pytest
+
+from interlock.domain.budgets import Limit, Measure, Scope, Window
+from interlock.domain.canonical import Json
+from interlock.domain.errors import ModelOverloaded, ModelTimeout
+from interlock.domain.models import Dialect, UsageSource
+from interlock.domain.route_settings import Retries, Settings
+from interlock.gateway.evidence import SEEN
+from interlock.models.ports import Answer, Outbound, Provider
+from tests.kits.gate import AGENT
+from tests.kits.models import Road, a_road
+
+TOKENS = Limit("tokens", Measure.TOKENS, Scope.AGENT, 100_000, Window.DAY)
+MONEY = Limit("money", Measure.COST, Scope.AGENT, 10**12, Window.DAY)
+ONCE = Settings(retries=Retries(attempts=1))
+CALL: Json = {"id": "c1", "type": "function", "function": {"name": "refund", "arguments": "{}"}}
+
+
+class Said(Answer):
+    """An answer of known pieces; an exception among them is raised in its place."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], pieces: tuple[bytes | Exception, ...]) -> None:
+        self._status, self._headers, self._pieces = status, headers, pieces
+
+    @property
+    def status(self) -> int:
+        return self._status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
+
+    async def read(self) -> bytes:
+        return b"".join([piece async for piece in self.chunks()])
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Hostile(Provider):
+    """Answers every request with the same bytes, whatever the format."""
+
+    def __init__(
+        self, *pieces: bytes | Exception, kind: str = "application/json", status: int = 200, **headers: str
+    ) -> None:
+        self._answer = Said(
+            status, {"content-type": kind} | {k.replace("_", "-"): v for k, v in headers.items()}, pieces
+        )
+        self.sent: list[Outbound] = []
+
+    @property
+    def name(self) -> str:
+        return "up"
+
+    def speaks(self, dialect: Dialect) -> Dialect:
+        return dialect
+
+    async def open(self, outbound: Outbound, dialect: Dialect) -> Answer:
+        self.sent.append(outbound)
+        return self._answer
+
+    async def models(self) -> tuple[str, ...]:
+        return ()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def completion(usage: Json = None, *calls: Json) -> bytes:
+    message = {"role": "assistant", "content": "two words", "tool_calls": list(calls)}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
+    return orjson.dumps({"id": "x", "object": "chat.completion", "model": "m", "choices": [choice], "usage": usage})
+
+
+async def held(road: Road) -> int:
+    return sum(held for _, held in (await road.balances()).values())
+
+
+async def test_what_only_the_callers_format_can_say_is_settled_when_nobody_says_what_it_used() -> None:
+    async with a_road(Hostile(completion()), limits=(TOKENS, MONEY), settings=ONCE) as road:
+        await road.chat(n=2, max_tokens=10)
+        record = await road.record()
+        assert record.attempts[0].usage_source is UsageSource.COUNTED
+        assert record.usage.input > 0
+        assert await held(road) == 0
+
+
+async def test_what_only_the_callers_format_can_say_is_settled_when_the_provider_fails() -> None:
+    async with a_road(Hostile(ModelTimeout("Too late")), limits=(TOKENS, MONEY), settings=ONCE) as road:
+        with pytest.raises(ModelTimeout):
+            await road.chat(n=2, max_tokens=10)
+        assert await held(road) == 0
+        assert (await road.balances())["tokens"][0] > 0
+
+
+@pytest.mark.parametrize("odd", [{"n": 2}, {"functions": [{"name": "refund"}]}])
+async def test_proposals_in_requests_that_cannot_be_translated_are_recorded_with_what_the_model_saw(odd: Json) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 5}
+    async with a_road(Hostile(completion(usage, CALL)), settings=ONCE) as road:
+        run = await road.kit.open()
+        await road.chat("Refund order 4711 now", **odd)
+        record = await road.record()
+        assert [one.id for one in record.proposals] == ["c1"]
+        shown = await road.store.read(lambda tx: tx.evidence.since(AGENT.tenant, run, 0))
+        assert "Refund order 4711 now" in [row.body for row, _ in shown if row.kind == SEEN]
+
+
+@pytest.mark.parametrize("tokens", [2**50, 2**62, -1, 1.5, "7", None, True])
+async def test_numbers_of_tokens_that_cannot_be_are_not_believed(tokens: Json) -> None:
+    usage = {"prompt_tokens": tokens, "completion_tokens": 5}
+    async with a_road(Hostile(completion(usage)), limits=(TOKENS, MONEY), settings=ONCE) as road:
+        await road.chat(max_tokens=10)
+        record = await road.record()
+        assert record.attempts[0].usage_source is UsageSource.COUNTED
+        assert (await road.balances())["tokens"] == (record.usage.total, 0)
+
+
+async def test_a_retry_after_that_is_no_number_is_not_heeded() -> None:
+    body = b'{"error": {"message": "slow down"}}'
+    async with a_road(Hostile(body, status=429, retry_after="\u00b2"), settings=ONCE) as road:
+        with pytest.raises(ModelOverloaded):
+            await road.chat()
+
+
+async def test_a_failure_that_nobody_foresaw_is_paid_for_and_recorded() -> None:
+    async with a_road(Hostile(RecursionError("deep")), limits=(TOKENS, MONEY), settings=ONCE) as road:
+        with pytest.raises(RecursionError):
+            await road.chat(max_tokens=10)
+        record = await road.record()
+        assert record.failure is not None
+        assert record.failure.code == "internal_error"
+        assert record.usage.input > 0
+        assert await held(road) == 0
