@@ -333,7 +333,8 @@ class Attempts:
         self.tell_health(tried, error)
         # Words that came are charged, whatever came behind them.
         spoke = seen is not None and bool(seen.text or seen.usage)
-        charged = spoke or isinstance(error, _CHARGED_WITHOUT_WORD) or not isinstance(error, Exception)
+        unforeseen = tried.answer is not None and not isinstance(error, InterlockError)
+        charged = spoke or unforeseen or isinstance(error, _CHARGED_WITHOUT_WORD) or not isinstance(error, Exception)
         outcome = error.code if isinstance(error, InterlockError) else "abandoned"
         await self.settle(walk, tried, seen or Seen(None, (), None), outcome, sent=charged)
         return error

@@ -223,7 +223,9 @@ class ModelGate:
     def _note_failure(self, walk: Walk, error: BaseException) -> None:
         if isinstance(error, InterlockError):
             self._note(walk, ModelCallStatus.FAILED if walk.attempts else ModelCallStatus.REFUSED, error)
-        elif not isinstance(error, Exception):
+        elif isinstance(error, Exception):
+            self._note(walk, ModelCallStatus.FAILED, InternalError("Interlock failed while it asked a model"))
+        else:
             self._note(walk, ModelCallStatus.ABANDONED, None)
 
     def _note(self, walk: Walk, status: ModelCallStatus, error: InterlockError | None) -> Noted:
