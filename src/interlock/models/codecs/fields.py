@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.errors import BadInput, BadModelReply
+
+MOST_TOKENS = 1_000_000_000
+"""A thousand times what the longest context windows hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,12 @@ def reply(body: Json) -> Field:
 
 def count(value: Json) -> int:
     """Return a number of tokens as a provider said it; 0 for anything that is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if is_count(value) else 0
 
 
-def is_count(value: Json) -> bool:
-    """Return whether `value` is a number of tokens."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+def is_count(value: Json) -> TypeGuard[int]:
+    """Return whether `value` is a number of tokens that one call can have: beyond it no ledger could hold the cost."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
 def _kind(value: Json) -> str:

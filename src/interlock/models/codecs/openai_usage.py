@@ -17,7 +17,7 @@ def read_response_usage(said: Json) -> Usage | None:
 
 def _read(said: dict[str, Json], inward: str, outward: str) -> Usage | None:
     prompt, completion = said.get(f"{inward}_tokens"), said.get(f"{outward}_tokens", 0)
-    if prompt is None or not is_count(prompt) or not is_count(completion):
+    if not is_count(prompt) or not is_count(completion):
         return None
     details, more = said.get(f"{inward}_tokens_details"), said.get(f"{outward}_tokens_details")
     of_input = details if isinstance(details, dict) else {}
