@@ -417,6 +417,6 @@ def _refusal(candidate: Candidate, exchange: Exchange, status: int, body: bytes)
 
 def _with_patience(failure: ModelFailed, answer: Answer) -> ModelFailed:
     said = answer.headers.get("retry-after", "")
-    if said.isdigit() and len(said) < 6:
+    if said.isascii() and said.isdigit() and len(said) < 6:
         failure.retry_after_s = float(said)
     return failure
