@@ -7,6 +7,7 @@ from enum import StrEnum
 from interlock.domain.calls import Failure
 from interlock.domain.canonical import JsonObject
 from interlock.domain.ids import AgentId, ModelCallId, PrincipalId, RunId, TenantId, UserId
+from interlock.domain.trace_context import trace_of_call, trace_of_run
 
 
 class Dialect(StrEnum):
@@ -138,6 +139,10 @@ class Attempt:
     cost_nano_usd: int = 0
     excess_nano_usd: int = 0
     """What the provider charges beyond what could be held; noted, because a budget is never passed."""
+    after_ms: int = 0
+    """From the start of the call to the start of the attempt."""
+    vendor: str = ""
+    """Whose prices hold: the vendor, or the provider's own name where nobody said; empty for attempts noted long ago."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +162,17 @@ class ModelCall:
     step: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     streamed: bool = False
+    trace: str = ""
+    """The trace that it belongs to, as 32 hexadecimal digits; empty when nobody named one."""
+    parent_span: str = ""
+    """The span of that trace which asked, as 16 hexadecimal digits."""
+
+
+def trace_of(call: ModelCall) -> str:
+    """Return the trace of `call`: the one that its caller named, else the one of its run, else one of its own."""
+    if call.trace:
+        return call.trace
+    return trace_of_run(call.tenant, call.run) if call.run is not None else trace_of_call(call.id)
 
 
 @dataclass(frozen=True, slots=True)

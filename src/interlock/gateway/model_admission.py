@@ -6,10 +6,11 @@ from dataclasses import replace
 from interlock.budgets.charges import model_spender
 from interlock.budgets.sheet import Sheet, sheet
 from interlock.domain.canonical import check_json
-from interlock.domain.errors import Braked, Forbidden, Uncarriable, UnknownModel, UnknownRun
+from interlock.domain.errors import Braked, Forbidden, ProviderSide, Uncarriable, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect, ModelCall
+from interlock.domain.route_settings import ProviderSide as OnProviderSide
 from interlock.domain.route_settings import RunNeed
 from interlock.domain.routes import Classifier, DeclaredModel, RouteRule
 from interlock.gateway.model_attempts import CounterOf, PriceOf
@@ -22,6 +23,7 @@ from interlock.gateway.ports import Clock
 from interlock.gateway.release import Release
 from interlock.models.counting import last_words, likely_tokens, request_tokens
 from interlock.models.ports import Operation
+from interlock.models.provider_side import provider_side
 from interlock.models.routing import Candidate, Health, Plan, RouteAsk, Router
 from interlock.models.tokens.counting import likely
 from interlock.models.tokens.images import check_images
@@ -73,7 +75,7 @@ class ModelAdmitter:
         wire = self._wires[ask.dialect]
         wire.check(ask.body)
         check_json(ask.body["model"])
-        now = self._clock.now()
+        now, trace = self._clock.now(), ask.trace
         call = ModelCall(
             id=ModelCallId(ordered_id("mc", now)),
             tenant=principal.tenant,
@@ -85,6 +87,8 @@ class ModelAdmitter:
             step=ask.step,
             labels=tuple(sorted(ask.labels.items())),
             streamed=ask.body.get("stream") is True,
+            trace=trace.trace if trace is not None else "",
+            parent_span=trace.span if trace is not None else "",
         )
         agent = self._release().policies(principal.agent).agent
         said = ask.body.get("service_tier")
@@ -106,6 +110,7 @@ class ModelAdmitter:
         await self._stand(walk)
         walk.input_tokens = _input_tokens(walk)
         walk.plan = self._open(walk, self._route(walk))
+        _check_provider_side(walk)
         trim(walk, self._counter(walk))
         walk.sheet = self._sheet(walk)
 
@@ -209,6 +214,20 @@ class ModelAdmitter:
                 self._sheets.clear()
             self._sheets[key] = made
         return made
+
+
+def _check_provider_side(walk: Walk) -> None:
+    """Raise ProviderSide for a request that asks for more than a reply; where the router allows it, note it."""
+    asked = provider_side(walk.caller.dialect, walk.ask.body)
+    if not asked:
+        return
+    if walk.planned.settings.provider_side is OnProviderSide.REFUSE:
+        raise ProviderSide(
+            f"The request asks the provider for more than a reply: {asked}",
+            why="what that costs can be held against no budget, and what it does passes no gate",
+            do="Leave it out; or whoever runs Interlock allows it in the router: defaults: provider_side: allow",
+        )
+    walk.note("provider_side", asked=asked)
 
 
 def _input_tokens(walk: Walk) -> int:

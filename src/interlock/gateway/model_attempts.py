@@ -149,7 +149,18 @@ class Attempts:
             self._health.succeeded(
                 candidate.model, self._now(), first_byte_ms=tried.first_byte_ms or took, duration_ms=took
             )
-        made = Attempt(candidate.provider, candidate.provider_model, outcome, took, usage, source, cost)
+        began = int((tried.began - walk.began) * 1000)
+        made = Attempt(
+            candidate.provider,
+            candidate.provider_model,
+            outcome,
+            took,
+            usage,
+            source,
+            cost,
+            after_ms=began,
+            vendor=candidate.prices,
+        )
         walk.attempts.append(made)
         if excess:
             await self._settle_excess(walk, made, excess)
@@ -314,7 +325,7 @@ class Attempts:
             stream=stream,
             connect_timeout_ms=candidate.timeouts.connect_ms,
             idle_timeout_ms=candidate.timeouts.between_bytes_ms if stream else candidate.timeouts.total_ms,
-            headers=walk.ask.headers,
+            headers=walk.headers_for(outside=candidate.outside),
         )
         dialect = exchange.served.dialect
         tried.answer = answer = await self._providers[candidate.provider].open(outbound, dialect)
@@ -369,6 +380,14 @@ async def _first_to_serve(tasks: Sequence[asyncio.Future[T]]) -> asyncio.Future[
     return ended
 
 
+def _prompt_tokens(walk: Walk, count: Count) -> int:
+    try:
+        return request_tokens(walk.request(), count)
+    except BadInput:
+        # Some of what passes in its own format has no neutral words: the estimate stands.
+        return walk.input_tokens
+
+
 def _worst(walk: Walk, price: PriceTag | None, output_tokens: int) -> int:
     if price is None:
         return 0
@@ -381,14 +400,6 @@ def _wait(retries: Retries, seed: str, number: int, error: ModelFailed) -> int |
     if number >= len(waits):
         return None
     return pause(retries, waits[number], None if error.retry_after_s is None else int(error.retry_after_s * 1000))
-def _prompt_tokens(walk: Walk, count: Count) -> int:
-    try:
-        return request_tokens(walk.request(), count)
-    except BadInput:
-        # Some of what passes in its own format has no neutral words: the estimate stands.
-        return walk.input_tokens
-
-
 
 
 def _no_stream(tried: Try, body: bytes) -> ModelFailed:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from interlock.domain.errors import UnknownModel
 from interlock.domain.ids import ModelCallId, ordered_id
-from interlock.domain.models import Dialect
+from interlock.domain.models import Dialect, trace_of
 from interlock.domain.route_settings import Privacy
+from interlock.domain.trace_context import span_of_call
 from interlock.gateway.model_attempts import Attempts
 from interlock.gateway.model_requests import ModelAsk
 from interlock.gateway.model_shaping import reply_in
@@ -25,7 +26,9 @@ def classifying(walk: Walk, chat: Wire) -> Walk:
     if asked is None:
         raise UnknownModel("The route asks for no classification", do="Nothing")
     body = _question(asked, last_words(walk.request()))
-    ask = ModelAsk(walk.ask.principal, Dialect.OPENAI_CHAT, body, size=len(str(body)), run=walk.ask.run)
+    ask = ModelAsk(
+        walk.ask.principal, Dialect.OPENAI_CHAT, body, size=len(str(body)), run=walk.ask.run, trace=walk.ask.trace
+    )
     call = replace(
         walk.call,
         id=ModelCallId(ordered_id("mc", walk.started_at)),
@@ -33,6 +36,8 @@ def classifying(walk: Walk, chat: Wire) -> Walk:
         dialect=Dialect.OPENAI_CHAT,
         streamed=False,
         labels=(*walk.call.labels, ("classifies", walk.call.id)),
+        trace=trace_of(walk.call),
+        parent_span=span_of_call(walk.call.id),
     )
     made = Walk(ask, call, walk.agent, chat, walk.started_at, output_cap=asked.classifier.max_tokens)
     # What is hidden from the model that serves is hidden from the one that classifies, and no reply of it is restored.

@@ -6,8 +6,9 @@ import orjson
 
 from interlock.domain.errors import InterlockError
 from interlock.domain.ids import ModelCallId, ordered_id
-from interlock.domain.models import Dialect, ModelCallStatus
+from interlock.domain.models import Dialect, ModelCallStatus, trace_of
 from interlock.domain.route_settings import Retries
+from interlock.domain.trace_context import span_of_call
 from interlock.gateway.model_attempts import Attempts
 from interlock.gateway.model_requests import ModelAsk
 from interlock.gateway.model_trail import model_called
@@ -61,6 +62,7 @@ class Embedder:
             len(text.encode()),
             Operation.EMBED,
             run=walk.ask.run,
+            trace=walk.ask.trace,
         )
         call = replace(
             walk.call,
@@ -69,6 +71,8 @@ class Embedder:
             dialect=Dialect.OPENAI_EMBEDDINGS,
             streamed=False,
             labels=(*walk.call.labels, ("embeds", walk.call.id)),
+            trace=trace_of(walk.call),
+            parent_span=span_of_call(walk.call.id),
         )
         made = Walk(ask, call, walk.agent, self._wire, walk.started_at)
         settings = replace(walk.planned.settings, hedge_ms=None, retries=Retries(attempts=1))

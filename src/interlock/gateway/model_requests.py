@@ -9,6 +9,7 @@ from interlock.domain.canonical import Json
 from interlock.domain.identity import Principal
 from interlock.domain.ids import RunId
 from interlock.domain.models import Dialect
+from interlock.domain.trace_context import TraceContext
 from interlock.models.ports import Operation
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -42,6 +43,8 @@ class ModelAsk:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Headers of the vendor that travel with the request (`anthropic-beta`, `anthropic-version`), lower case."""
     caching: Caching = Caching.USUAL
+    trace: TraceContext | None = None
+    """Where the request stands in the caller's trace, if it said so."""
 
 
 @dataclass(frozen=True, slots=True)

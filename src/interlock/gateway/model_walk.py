@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from interlock.domain.canonical import Json, JsonObject, digest
 from interlock.domain.errors import InterlockError, MalformedJson, ModelUnavailable
 from interlock.domain.ids import random_bytes
 from interlock.domain.models import Attempt, ModelCall, ModelCallRecord, ModelCallStatus, ProposedCall
+from interlock.domain.trace_context import span_of_call
 from interlock.gateway.model_requests import ModelAsk
 from interlock.gateway.model_standing import Standing
 from interlock.models.cache import Lookup
@@ -111,6 +112,17 @@ class Walk:
     def note(self, kind: str, **facts: Json) -> None:
         """Remember something that was done to the request or the reply."""
         self.events.append({"kind": kind, **facts})
+
+    def headers_for(self, *, outside: bool) -> Mapping[str, str]:
+        """Return the headers that go to a provider beside the request: the vendor's, and where the call stands in a trace."""
+        ask, trace = self.ask, self.ask.trace
+        if trace is None:
+            return ask.headers
+        found = {**ask.headers, "traceparent": trace.below(span_of_call(self.call.id))}
+        if trace.state and not outside:
+            # What others noted in it may say who and where the caller is.
+            found["tracestate"] = trace.state
+        return found
 
     def cache_told(self) -> str:
         """Return what the caller is told of the cache; empty when a model replied."""

@@ -15,6 +15,8 @@ from interlock.domain.errors import BadModelReply, ModelRefused, ModelUnavailabl
 from interlock.models.ports import Outbound
 
 _PAGES: Final = 50
+_TRACE: Final = frozenset({"traceparent", "tracestate"})
+"""Headers of W3C Trace Context, which any server may read and none has to."""
 Seal = Callable[[str], Mapping[str, str]]
 """Makes of a secret the headers that prove it."""
 
@@ -39,7 +41,7 @@ class Site:
         passes: frozenset[str] = frozenset(),
         ca_file: Path | None = None,
     ) -> None:
-        """`headers` go with every request; of the caller's headers only those in `passes`, lower case, go on.
+        """`headers` go with every request; of the caller's only those in `passes`, lower case, go on, and those of a trace.
 
         Raises ConfigurationError for a base URL or CA file that cannot be used.
         """
@@ -48,7 +50,7 @@ class Site:
         self._http = http
         self._credential = credential
         self._seal = seal
-        self._passes = passes
+        self._passes = passes | _TRACE
         self._trust = trust_of(ca_file, provider)
         self._plain: CIMultiDict[str] = CIMultiDict()
         fixed = {

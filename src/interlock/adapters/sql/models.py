@@ -245,6 +245,8 @@ def _body(record: ModelCallRecord) -> list[Json]:
         [[one.id, one.tool, one.arguments_hash] for one in record.proposals],
         None if failure is None else [failure.code, failure.what, failure.why, failure.do],
         record.salt.hex(),
+        # Most calls name no trace, and a row is small without.
+        *((call.trace, call.parent_span) if call.trace else ()),
     ]
 
 
@@ -268,19 +270,22 @@ def _attempt_fields(attempt: Attempt) -> list[Json]:
         attempt.usage_source,
         attempt.cost_nano_usd,
         attempt.excess_nano_usd,
+        attempt.after_ms,
+        attempt.vendor,
     ]
 
 
 def _attempt(fields: list[Any]) -> Attempt:
-    provider, model, outcome, duration_ms, usage, source, cost, excess = fields
-    return Attempt(provider, model, outcome, duration_ms, Usage(*usage), UsageSource(source), cost, excess)
+    # Rows of before hold neither when it began nor whose model it was.
+    provider, model, outcome, duration_ms, usage, source, *more = fields
+    return Attempt(provider, model, outcome, duration_ms, Usage(*usage), UsageSource(source), *more)
 
 
 def _record(row: Row) -> ModelCallRecord:
     tenant, call, run, agent, principal, user, step, model, tier, status, started_at, duration, first, cached, body = (
         row
     )
-    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt = decode(body)
+    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt, *trace = decode(body)
     return ModelCallRecord(
         call=ModelCall(
             id=call,
@@ -294,6 +299,8 @@ def _record(row: Row) -> ModelCallRecord:
             step=step,
             labels=tuple((key, value) for key, value in labels),
             streamed=streamed,
+            trace=trace[0] if trace else "",
+            parent_span=trace[1] if trace else "",
         ),
         status=ModelCallStatus(status),
         started_at=started_at,
