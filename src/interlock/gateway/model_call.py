@@ -164,7 +164,10 @@ class ModelGate:
         walk.seal_stream(last)
         try:
             await self._record(walk)
-        except StoreUnavailable as error:
+        except BaseException as error:
+            await _close(opened)
+            if not isinstance(error, StoreUnavailable):
+                raise
             await _break(walk, outlet, error)
             return
         await outlet.finish(last)
@@ -201,8 +204,7 @@ class ModelGate:
         walk.seal_stream()
         gone = not isinstance(error, Exception)
         self._note(walk, ModelCallStatus.ABANDONED if gone else ModelCallStatus.CUT, None if gone else told)
-        if opened.tried.answer is not None:
-            await opened.tried.answer.close()
+        await _close(opened)
         if not gone:
             await _break(walk, outlet, told)
 
@@ -222,6 +224,7 @@ class ModelGate:
 
     def _note_failure(self, walk: Walk, error: BaseException) -> None:
         if isinstance(error, InterlockError):
+            error.record = walk.call.id
             self._note(walk, ModelCallStatus.FAILED if walk.attempts else ModelCallStatus.REFUSED, error)
         elif isinstance(error, Exception):
             self._note(walk, ModelCallStatus.FAILED, InternalError("Interlock failed while it asked a model"))
@@ -286,6 +289,11 @@ async def _let_go(opened: Opened) -> None:
                 pass
     except (TimeoutError, InterlockError):
         pass
+    finally:
+        await _close(opened)
+
+
+async def _close(opened: Opened) -> None:
     if opened.tried.answer is not None:
         await opened.tried.answer.close()
 
