@@ -19,7 +19,7 @@ from interlock.domain.route_settings import (
     Timeouts,
 )
 
-_PLAIN = ("output_cap", "unpriced", "runs", "on_disconnect")
+_PLAIN = ("output_cap", "unpriced", "provider_side", "runs", "on_disconnect")
 _TIMEOUTS = ("connect", "first_byte", "between_bytes", "total")
 
 

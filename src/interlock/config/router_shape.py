@@ -22,6 +22,7 @@ from interlock.domain.route_settings import (
     OnDisconnect,
     Overflow,
     PrivacyMode,
+    ProviderSide,
     RetryOn,
     RunNeed,
     Unpriced,
@@ -233,6 +234,12 @@ _SETTINGS = (
     ),
     Field("output_cap", _TOKENS, "Tokens a reply may have when the caller says nothing.", default="4096"),
     Field("unpriced", Choice({each.value: each for each in Unpriced}), "Calls of unknown price.", default="refuse"),
+    Field(
+        "provider_side",
+        Choice({each.value: each for each in ProviderSide}),
+        "Requests for more than a reply: tools that the provider runs, what it keeps.",
+        default="refuse",
+    ),
     Field(
         "runs", Choice({each.value: each for each in RunNeed}), "Whether calls must be in a run.", default="optional"
     ),

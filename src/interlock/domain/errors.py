@@ -128,6 +128,13 @@ class ContextTooLong(BadInput):
     code = "context_too_long"
 
 
+class ProviderSide(BadInput):
+    """The request has the provider do or remember more than a reply, which the router does not allow; nothing was sent."""
+
+    code = "provider_side"
+    status = 422
+
+
 class Uncarriable(BadInput):
     """The request holds something that the wire format of the chosen model cannot carry; nothing was sent."""
 

@@ -10,7 +10,7 @@ class Timeouts:
 
     connect_ms: int = 5_000
     first_byte_ms: int = 60_000
-    """From sending to the first bytes of the reply. A reply that is not streamed comes whole, so it is the wait for all of it."""
+    """From sending to the first bytes of a stream. A reply that is not streamed comes whole: only the total holds for it."""
     between_bytes_ms: int = 60_000
     total_ms: int = 600_000
 
@@ -59,6 +59,15 @@ class Unpriced(StrEnum):
 
     REFUSE = "refuse"
     ALLOW = "allow"
+
+
+class ProviderSide(StrEnum):
+    """What happens to a request that has the provider do or remember more than a reply: run tools, go on from what it keeps."""
+
+    REFUSE = "refuse"
+    """What it costs could not be held, and what it does passes no gate."""
+    ALLOW = "allow"
+    """The call's record says what was asked for; charges beside tokens stand in no budget."""
 
 
 class RunNeed(StrEnum):
@@ -189,6 +198,7 @@ class Settings:
     output_cap: int = 4_096
     """Tokens a reply may have when the caller says nothing."""
     unpriced: Unpriced = Unpriced.REFUSE
+    provider_side: ProviderSide = ProviderSide.REFUSE
     runs: RunNeed = RunNeed.OPTIONAL
     on_disconnect: OnDisconnect = OnDisconnect.DRAIN
     context: ContextBudget = ContextBudget()

@@ -23,7 +23,7 @@ from interlock.gateway.ports import Clock
 from interlock.gateway.release import Release
 from interlock.models.counting import last_words, likely_tokens, request_tokens
 from interlock.models.ports import Operation
-from interlock.models.provider_side import provider_side
+from interlock.models.provider_side import later, provider_side
 from interlock.models.routing import Candidate, Health, Plan, RouteAsk, Router
 from interlock.models.tokens.counting import likely
 from interlock.models.tokens.images import check_images
@@ -219,6 +219,12 @@ class ModelAdmitter:
 def _check_provider_side(walk: Walk) -> None:
     """Raise ProviderSide for a request that asks for more than a reply; where the router allows it, note it."""
     asked = provider_side(walk.caller.dialect, walk.ask.body)
+    if waiting := later(walk.ask.body):
+        raise ProviderSide(
+            f"Replies that are fetched later are not served: {waiting}",
+            why="nobody would be there to settle what they cost",
+            do="Leave it out, and stream long replies",
+        )
     if not asked:
         return
     if walk.planned.settings.provider_side is OnProviderSide.REFUSE:

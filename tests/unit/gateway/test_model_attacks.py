@@ -1,14 +1,16 @@
 """Hostile callers and hostile providers get no money, no record and no proposal past the model road."""
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 
 import orjson
 import pytest
 
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.canonical import Json
-from interlock.domain.errors import ModelOverloaded, ModelTimeout
+from interlock.domain.errors import BadModelReply, ModelOverloaded, ModelTimeout, ProviderSide, Unpriced
 from interlock.domain.models import Dialect, UsageSource
+from interlock.domain.route_settings import ProviderSide as OnProviderSide
 from interlock.domain.route_settings import Retries, Settings
 from interlock.gateway.evidence import SEEN
 from interlock.models.ports import Answer, Outbound, Provider
@@ -142,3 +144,81 @@ async def test_a_failure_that_nobody_foresaw_is_paid_for_and_recorded() -> None:
         assert record.failure.code == "internal_error"
         assert record.usage.input > 0
         assert await held(road) == 0
+
+
+USER: Json = [{"role": "user", "content": "Hi"}]
+BY_ID: Json = [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file-1"}}]}]
+MORE = [
+    (Dialect.OPENAI_RESPONSES, {"input": "Hi", "previous_response_id": "resp_1"}),
+    (Dialect.OPENAI_RESPONSES, {"input": "Hi", "conversation": "conv_1"}),
+    (Dialect.OPENAI_RESPONSES, {"prompt": {"id": "pmpt_1"}}),
+    (Dialect.OPENAI_RESPONSES, {"input": "Hi", "tools": [{"type": "web_search"}]}),
+    (Dialect.OPENAI_RESPONSES, {"input": "Hi", "tools": [{"type": "mcp", "server_url": "https://a.example"}]}),
+    (Dialect.OPENAI_RESPONSES, {"input": "Hi", "tools": [{"type": ["mcp"]}]}),
+    (Dialect.OPENAI_RESPONSES, {"input": [{"type": "item_reference", "id": "msg_1"}]}),
+    (Dialect.OPENAI_RESPONSES, {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "f"}]}]}),
+    (Dialect.OPENAI_CHAT, {"messages": USER, "web_search_options": {}}),
+    (Dialect.OPENAI_CHAT, {"messages": USER, "models": ["dearer"]}),
+    (Dialect.OPENAI_CHAT, {"messages": USER, "best_of": 20}),
+    (Dialect.OPENAI_CHAT, {"messages": BY_ID}),
+    (Dialect.ANTHROPIC, {"messages": USER, "mcp_servers": [{"type": "url", "url": "https://a.example"}]}),
+    (Dialect.ANTHROPIC, {"messages": USER, "container": "container_1"}),
+    (Dialect.ANTHROPIC, {"messages": USER, "tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}),
+    (Dialect.ANTHROPIC, {"messages": USER, "context_management": {"edits": [{"type": "compact_20260112"}]}}),
+    (
+        Dialect.ANTHROPIC,
+        {"messages": [{"role": "user", "content": [{"type": "document", "source": {"type": "file"}}]}]},
+    ),
+]
+
+
+@pytest.mark.parametrize(("dialect", "body"), MORE)
+async def test_what_asks_the_provider_for_more_than_a_reply_is_refused_unless_the_router_allows_it(
+    dialect: Dialect, body: dict[str, Json]
+) -> None:
+    up = Hostile(b"{}")
+    ask = {"model": "m", "max_tokens": 10, **body}
+    async with a_road(up, limits=(TOKENS,), settings=ONCE) as road:
+        with pytest.raises(ProviderSide, match="more than a reply"):
+            await road.gate.reply(road.ask_in(dialect, ask))
+        assert (up.sent, await held(road)) == ([], 0)
+    allowed = replace(ONCE, provider_side=OnProviderSide.ALLOW)
+    async with a_road(up, limits=(TOKENS,), settings=allowed) as road:
+        with pytest.raises(BadModelReply):
+            await road.gate.reply(road.ask_in(dialect, ask))
+        assert len(up.sent) == 1
+        assert [event["kind"] for event in (await road.record()).events] == ["provider_side"]
+
+
+OWN = [
+    (Dialect.OPENAI_RESPONSES, {"input": "Hi", "tools": [{"type": "function", "name": "file_id"}], "store": True}),
+    (Dialect.OPENAI_CHAT, {"messages": USER, "tools": [{"type": "function", "function": {"name": "f"}}], "best_of": 1}),
+    (Dialect.ANTHROPIC, {"messages": USER, "tools": [{"type": "bash_20250124", "name": "bash"}, {"name": "file_id"}]}),
+    (Dialect.ANTHROPIC, {"messages": USER, "context_management": {"edits": [{"type": "clear_tool_uses_20250919"}]}}),
+]
+
+
+@pytest.mark.parametrize(("dialect", "body"), OWN)
+async def test_tools_that_the_caller_runs_are_its_own_affair(dialect: Dialect, body: dict[str, Json]) -> None:
+    up = Hostile(b"{}")
+    async with a_road(up, settings=ONCE) as road:
+        with pytest.raises(BadModelReply):
+            await road.gate.reply(road.ask_in(dialect, {"model": "m", "max_tokens": 10, **body}))
+        assert len(up.sent) == 1
+
+
+@pytest.mark.parametrize("allowed", list(OnProviderSide))
+async def test_a_reply_that_is_fetched_later_is_refused_whatever_the_router_allows(allowed: OnProviderSide) -> None:
+    async with a_road(Hostile(b"{}"), settings=replace(ONCE, provider_side=allowed)) as road:
+        with pytest.raises(ProviderSide, match="background"):
+            await road.gate.reply(
+                road.ask_in(Dialect.OPENAI_RESPONSES, {"model": "m", "input": "Hi", "background": True})
+            )
+
+
+@pytest.mark.parametrize("dear", [{"speed": "fast"}, {"inference_geo": "us"}, {"service_tier": "priority"}])
+async def test_a_service_of_another_price_is_refused_where_that_price_is_not_known(dear: dict[str, Json]) -> None:
+    async with a_road(Hostile(b"{}"), settings=ONCE) as road:
+        body = {"model": "m", "max_tokens": 10, "messages": USER, **dear}
+        with pytest.raises(Unpriced):
+            await road.gate.reply(road.ask_in(Dialect.ANTHROPIC, body))
