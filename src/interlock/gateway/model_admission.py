@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from interlock.budgets.charges import model_spender
 from interlock.budgets.sheet import Sheet, sheet
-from interlock.domain.canonical import check_json
+from interlock.domain.canonical import JsonObject, check_json
 from interlock.domain.errors import Braked, Forbidden, ProviderSide, Uncarriable, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, ordered_id
@@ -31,8 +31,10 @@ from interlock.models.wire import Wire
 
 _MOST_SHEETS = 10_000
 _SMALL = 64 << 10
-_USUAL_SERVICE = frozenset({"auto", "default", "standard", "standard_only"})
-"""What callers write as `service_tier` when they mean none in particular."""
+_USUAL_SERVICE = frozenset({"auto", "default", "standard", "standard_only", "global"})
+"""What callers write when they mean no service in particular."""
+_PRICED_FIELDS = ("service_tier", "speed", "inference_geo")
+"""Fields that choose a price: of both vendors; two of them together have a price under both names or none."""
 
 
 class ModelAdmitter:
@@ -91,7 +93,6 @@ class ModelAdmitter:
             parent_span=trace.span if trace is not None else "",
         )
         agent = self._release().policies(principal.agent).agent
-        said = ask.body.get("service_tier")
         return Walk(
             ask,
             call,
@@ -99,7 +100,7 @@ class ModelAdmitter:
             wire,
             now,
             output_cap=wire.cap_of(ask.body),
-            service_tier=said if isinstance(said, str) and said not in _USUAL_SERVICE else "",
+            service_tier=service_of(ask.body),
         )
 
     async def admit(self, walk: Walk) -> None:
@@ -234,6 +235,12 @@ def _check_provider_side(walk: Walk) -> None:
             do="Leave it out; or whoever runs Interlock allows it in the router: defaults: provider_side: allow",
         )
     walk.note("provider_side", asked=asked)
+
+
+def service_of(body: JsonObject) -> str:
+    """Return which of the provider's services `body` asks for, under the name that prices have for it."""
+    said = [word for name in _PRICED_FIELDS if isinstance(word := body.get(name), str) and word not in _USUAL_SERVICE]
+    return "+".join(said)
 
 
 def _input_tokens(walk: Walk) -> int:
