@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from interlock.budgets.charges import model_spender
 from interlock.budgets.sheet import Sheet, sheet
-from interlock.domain.canonical import JsonObject, check_json
+from interlock.domain.canonical import check_json
 from interlock.domain.errors import Braked, Forbidden, ProviderSide, Uncarriable, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, ordered_id
@@ -25,16 +25,13 @@ from interlock.models.counting import last_words, likely_tokens, request_tokens
 from interlock.models.ports import Operation
 from interlock.models.provider_side import later, provider_side
 from interlock.models.routing import Candidate, Health, Plan, RouteAsk, Router
+from interlock.models.services import service_of
 from interlock.models.tokens.counting import likely
 from interlock.models.tokens.images import check_images
 from interlock.models.wire import Wire
 
 _MOST_SHEETS = 10_000
 _SMALL = 64 << 10
-_USUAL_SERVICE = frozenset({"auto", "default", "standard", "standard_only", "global"})
-"""What callers write when they mean no service in particular."""
-_PRICED_FIELDS = ("service_tier", "speed", "inference_geo")
-"""Fields that choose a price: of both vendors; two of them together have a price under both names or none."""
 
 
 class ModelAdmitter:
@@ -219,13 +216,13 @@ class ModelAdmitter:
 
 def _check_provider_side(walk: Walk) -> None:
     """Raise ProviderSide for a request that asks for more than a reply; where the router allows it, note it."""
-    asked = provider_side(walk.caller.dialect, walk.ask.body)
     if waiting := later(walk.ask.body):
         raise ProviderSide(
             f"Replies that are fetched later are not served: {waiting}",
             why="nobody would be there to settle what they cost",
             do="Leave it out, and stream long replies",
         )
+    asked = provider_side(walk.caller.dialect, walk.ask.body)
     if not asked:
         return
     if walk.planned.settings.provider_side is OnProviderSide.REFUSE:
@@ -235,12 +232,6 @@ def _check_provider_side(walk: Walk) -> None:
             do="Leave it out; or whoever runs Interlock allows it in the router: defaults: provider_side: allow",
         )
     walk.note("provider_side", asked=asked)
-
-
-def service_of(body: JsonObject) -> str:
-    """Return which of the provider's services `body` asks for, under the name that prices have for it."""
-    said = [word for name in _PRICED_FIELDS if isinstance(word := body.get(name), str) and word not in _USUAL_SERVICE]
-    return "+".join(said)
 
 
 def _input_tokens(walk: Walk) -> int:

@@ -32,6 +32,7 @@ from interlock.gateway.model_walk import Walk
 from interlock.models.counting import Count, request_tokens
 from interlock.models.ports import Answer, Operation, Outbound, Provider
 from interlock.models.routing import Candidate, Health, delays, may_mend, pause
+from interlock.models.services import service_of
 from interlock.models.wire import Seen, Wire
 
 T = TypeVar("T")
@@ -136,7 +137,7 @@ class Attempts:
             return
         tried.settled = True
         usage, source = self._used(walk, tried, seen) if sent else (Usage(), UsageSource.NONE)
-        cost = tried.price.cost(usage, service_tier=walk.service_tier) if tried.price is not None else 0
+        cost = tried.price.cost(usage, service_tier=service_of(tried.exchange.body)) if tried.price is not None else 0
         amounts = {Measure.MODEL_CALLS: 1 if sent else 0, Measure.TOKENS: usage.total, Measure.COST: cost}
 
         def used(charge: Charge) -> int:
@@ -391,7 +392,11 @@ def _prompt_tokens(walk: Walk, count: Count) -> int:
 def _worst(walk: Walk, price: PriceTag | None, output_tokens: int) -> int:
     if price is None:
         return 0
-    return price.worst(walk.input_tokens, output_tokens, service_tier=walk.service_tier, media=walk.has_images)
+    # In translation the service may be left out, and the usual one serves.
+    services = {walk.service_tier, ""}
+    return max(
+        price.worst(walk.input_tokens, output_tokens, service_tier=one, media=walk.has_media) for one in services
+    )
 
 
 def _wait(retries: Retries, seed: str, number: int, error: ModelFailed) -> int | None:

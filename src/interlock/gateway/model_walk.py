@@ -64,6 +64,8 @@ class Walk:
     replied: str = ""
     """Commitment to the reply as it was delivered."""
     has_images: bool = False
+    has_media: bool = False
+    """Images, or words that are spoken: their tokens have prices of their own."""
     _replying: Any = None
     _request: Request | None = None
 
@@ -90,6 +92,7 @@ class Walk:
         """Commit to the request as it came."""
         body = orjson.dumps(self.ask.body)
         self.has_images = b'"image' in body or b'"input_image' in body
+        self.has_media = self.has_images or b'"audio"' in body or b'"input_audio"' in body
         self.asked = hmac.digest(self.salt, b"request\x00" + body, "sha256").hex()
 
     def seal_reply(self, body: bytes) -> None:
