@@ -21,7 +21,7 @@ from interlock.gateway.model_standing import Standings
 from interlock.gateway.model_walk import Walk
 from interlock.gateway.ports import Clock
 from interlock.gateway.release import Release
-from interlock.models.counting import last_words, likely_tokens, request_tokens
+from interlock.models.counting import given_tokens, last_words, likely_tokens, request_tokens
 from interlock.models.ports import Operation
 from interlock.models.provider_side import later, provider_side
 from interlock.models.routing import Candidate, Health, Plan, RouteAsk, Router
@@ -236,9 +236,9 @@ def _check_provider_side(walk: Walk) -> None:
 
 def _input_tokens(walk: Walk) -> int:
     """Return an estimate from above: of small requests by their length, of large ones and pictures by their parts."""
-    if walk.ask.size <= _SMALL and not walk.has_images:
-        return likely(walk.ask.size)
     if walk.ask.operation is Operation.EMBED:
+        return max(likely(walk.ask.size), given_tokens(walk.ask.body))
+    if walk.ask.size <= _SMALL and not walk.has_images:
         return likely(walk.ask.size)
     try:
         return likely_tokens(walk.request())

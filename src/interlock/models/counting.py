@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from interlock.domain.canonical import Json, canonical_json
+from interlock.domain.canonical import Json, JsonObject, canonical_json
 from interlock.models.dialogue import Document, Image, Opaque, Part, Request, Role, Text, Thinking, ToolOutcome, ToolUse
 
 Count = Callable[[str], int]
@@ -47,6 +47,14 @@ def part_tokens(part: Part, count: Count) -> int:
 def likely_tokens(request: Request) -> int:
     """Return about how many tokens the prompt has, rather too many, without a vocabulary: for large requests and pictures."""
     return request_tokens(request, lambda text: len(text.encode()) // 3 + 1)
+
+
+def given_tokens(body: JsonObject) -> int:
+    """Return how many tokens a request for embeddings brings along as numbers; 0 when it brings texts."""
+    said = body.get("input")
+    if not isinstance(said, list) or not said or isinstance(said[0], str):
+        return 0
+    return sum(len(one) if isinstance(one, list) else 1 for one in said)
 
 
 def last_words(request: Request) -> str:

@@ -6,16 +6,25 @@ from dataclasses import replace
 import orjson
 import pytest
 
+from interlock.adapters.providers.scripted import ScriptedProvider
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.canonical import Json
-from interlock.domain.errors import BadModelReply, ModelOverloaded, ModelTimeout, ProviderSide, Unpriced
-from interlock.domain.models import Dialect, UsageSource
+from interlock.domain.errors import (
+    BadInput,
+    BadModelReply,
+    BudgetExceeded,
+    ModelOverloaded,
+    ModelTimeout,
+    ProviderSide,
+    Unpriced,
+)
+from interlock.domain.models import Dialect, Usage, UsageSource
 from interlock.domain.route_settings import ProviderSide as OnProviderSide
 from interlock.domain.route_settings import Retries, Settings
 from interlock.gateway.evidence import SEEN
-from interlock.models.ports import Answer, Outbound, Provider
+from interlock.models.ports import Answer, Operation, Outbound, Provider
 from tests.kits.gate import AGENT
-from tests.kits.models import Road, a_road
+from tests.kits.models import IN_NANO, WIRES, FlatPrice, Road, a_road, model, scripted, words
 
 TOKENS = Limit("tokens", Measure.TOKENS, Scope.AGENT, 100_000, Window.DAY)
 MONEY = Limit("money", Measure.COST, Scope.AGENT, 10**12, Window.DAY)
@@ -222,3 +231,65 @@ async def test_a_service_of_another_price_is_refused_where_that_price_is_not_kno
         body = {"model": "m", "max_tokens": 10, "messages": USER, **dear}
         with pytest.raises(Unpriced):
             await road.gate.reply(road.ask_in(Dialect.ANTHROPIC, body))
+
+
+class Services(FlatPrice):
+    """A tenth in `flex`."""
+
+    def cost(self, usage: Usage, *, service_tier: str = "") -> int:
+        return usage.input * self.input // (10 if service_tier == "flex" else 1)
+
+
+async def test_a_cheap_service_that_is_left_out_in_translation_is_not_what_is_paid() -> None:
+    rules = [{"id": "hello", "say": "Hello", "usage": {"input": 1_000, "output": 5}}]
+    for provider, paid in ((scripted("up", rules), 100 * IN_NANO), (OnlyAnthropic(rules), 1_000 * IN_NANO)):
+        async with a_road(provider, settings=ONCE) as road:
+            road.prices["m"] = Services()
+            await road.chat(service_tier="flex")
+            assert (await road.record()).cost_nano_usd == paid
+
+
+class OnlyAnthropic(ScriptedProvider):
+    """Takes and gives Anthropic's format."""
+
+    def __init__(self, rules: Json) -> None:
+        super().__init__("up", rules, WIRES, words)
+
+    def speaks(self, dialect: Dialect) -> Dialect:
+        return Dialect.ANTHROPIC
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}},
+        {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "UklGRg=="}}]}]},
+    ],
+)
+async def test_what_is_spoken_is_held_at_its_own_price(spoken: dict[str, Json]) -> None:
+    class Spoken(FlatPrice):
+        def worst(self, input_tokens: int, output_tokens: int, *, service_tier: str = "", media: bool = True) -> int:
+            return 10**13 if media else 1
+
+    async with a_road(Hostile(completion()), limits=(MONEY,), settings=ONCE) as road:
+        road.prices["m"] = Spoken()
+        await road.chat()
+        with pytest.raises(BudgetExceeded):
+            await road.chat(**spoken)
+
+
+async def test_tokens_in_place_of_text_are_counted_one_by_one() -> None:
+    body = {"model": "m", "input": [[1] * 2_000, [2] * 2_000]}
+    limit = Limit("tokens", Measure.TOKENS, Scope.AGENT, 3_000, Window.DAY)
+    async with a_road(Hostile(b"{}"), limits=(limit,), models=(model(embeddings=True),), settings=ONCE) as road:
+        with pytest.raises(BudgetExceeded):
+            await road.gate.reply(road.ask_in(Dialect.OPENAI_EMBEDDINGS, body, operation=Operation.EMBED))
+
+
+async def test_no_more_replies_are_asked_for_at_once_than_the_cap_has_tokens_for() -> None:
+    up = Hostile(completion())
+    async with a_road(up, settings=ONCE) as road:
+        with pytest.raises(BadInput, match="`n`"):
+            await road.chat(n=1_000_000)
+        await road.chat(n=128)
+        assert orjson.loads(up.sent[0].body)["max_completion_tokens"] * 128 <= ONCE.output_cap

@@ -15,6 +15,8 @@ from interlock.models.codecs.openai_chat_streams import Reader, Writer
 from interlock.models.dialogue import Reply, Request
 from interlock.models.wire import Seen, StreamReader, StreamTap, StreamWriter, Wire, Written
 
+_MOST_REPLIES = 128
+"""What OpenAI allows. A cap that is shared by more would be less than a token each."""
 _TOOL_FIELDS = ("tools", "functions", "web_search_options")
 
 
@@ -34,8 +36,8 @@ class OpenAiChat(Wire):
         top = Field(body)
         top["model"].name()
         openai_chat_requests.cap_of(top)
-        if "n" in body:
-            top["n"].integer(1)
+        if "n" in body and (top["n"].integer(1) or 1) > _MOST_REPLIES:
+            raise top["n"].error(f"a whole number of at most {_MOST_REPLIES}")
         if "stream" in body:
             top["stream"].flag()
         if body.get("stream_options") is not None:
