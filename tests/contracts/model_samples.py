@@ -30,6 +30,8 @@ def an_attempt(**changes: Any) -> Attempt:
         "usage_source": UsageSource.PROVIDER,
         "cost_nano_usd": 4_200_000,
         "excess_nano_usd": 3,
+        "after_ms": 41,
+        "vendor": "openai",
     }
     return Attempt(**(fields | changes))
 
@@ -47,6 +49,8 @@ def a_model_call(id_: str = "mc-1", **changes: Any) -> ModelCall:
         "step": "plan",
         "labels": (("team", "support"), ("size", "naïve \U0001f600")),
         "streamed": True,
+        "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "parent_span": "00f067aa0ba902b7",
     }
     return ModelCall(**(fields | changes))
 

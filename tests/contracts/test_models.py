@@ -25,7 +25,7 @@ DAY = 86_400_000
 async def test_a_record_comes_back_as_it_was_written(store: Store) -> None:
     full = a_model_record()
     bare = ModelCallRecord(
-        call=a_model_call("mc-2", run=None, user=None, step="", labels=(), streamed=False),
+        call=a_model_call("mc-2", run=None, user=None, step="", labels=(), streamed=False, trace="", parent_span=""),
         status=ModelCallStatus.REFUSED,
         started_at=NOW,
         duration_ms=0,

@@ -61,7 +61,7 @@ def show(
 
     record = on_deployment(config, work)
     output = Output(as_json)
-    output.data(models_views.model_call(record))
+    output.data(models_views.shown_model_call(record))
     for line in _summary(record):
         output.say(line)
     _why(output, record.route)

@@ -30,7 +30,7 @@ _PROVIDERS = {
     "x-ai": "x_ai",
 }
 """Vendors whose names in the conventions are not those in our price book."""
-_FINISHES = {
+_FINISHES: Mapping[str, str] = {
     Stop.END: "stop",
     Stop.SEQUENCE: "stop",
     Stop.LENGTH: "length",
@@ -239,7 +239,7 @@ def _finishes(record: ModelCallRecord) -> tuple[str, ...] | None:
         return ("error",) if record.attempts else None
     if not record.stop:
         return None
-    return (_FINISHES.get(Stop(record.stop), record.stop),)
+    return (_FINISHES.get(record.stop, record.stop),)
 
 
 def _error(record: ModelCallRecord) -> str | None:

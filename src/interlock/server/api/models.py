@@ -28,7 +28,7 @@ async def list_model_calls(asked: Asked) -> ModelCallsDocument:
 async def show_model_call(asked: Asked) -> ModelCallDocument:
     """Show one model call."""
     found = await asked.desks.model_calls.call(asked.principal, ModelCallId(asked.path["model_call"]))
-    return models_views.model_call(found)
+    return models_views.shown_model_call(found)
 
 
 async def show_spending(asked: Asked) -> SpendingDocument:

@@ -7,6 +7,7 @@ from typing import Annotated
 from interlock.domain.canonical import Json
 from interlock.domain.models import Dialect, ModelCallStatus, UsageSource
 from interlock.gateway.model_desk import Grouping
+from interlock.models.spans import SpanStatus
 from interlock.server.api.documents import FailureDocument, Instant
 
 NanoUsd = Annotated[int, "In nano-dollars: 10^-9 USD."]
@@ -53,6 +54,34 @@ class ProposalDocument:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptSpanDocument:
+    """One attempt in the trace."""
+
+    span_id: str
+    parent_id: str
+    name: str
+    start_ns: Annotated[str, "Nanoseconds since the epoch, as decimal digits: more than JSON's numbers keep exactly."]
+    end_ns: str
+    status: SpanStatus
+    attributes: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class SpanDocument:
+    """The call in its trace: an OpenTelemetry span of kind CLIENT, in the GenAI conventions."""
+
+    trace_id: Annotated[str, "The caller's, when it sent `traceparent`; else one of the run, or of the call."]
+    span_id: str
+    parent_id: Annotated[str | None, "The caller's span; null when it named none."]
+    name: str
+    start_ns: Annotated[str, "Nanoseconds since the epoch, as decimal digits: more than JSON's numbers keep exactly."]
+    end_ns: str
+    status: SpanStatus
+    attributes: Annotated[Mapping[str, Json], "The page on spans lists them; words of messages are not among them."]
+    children: Annotated[tuple[AttemptSpanDocument, ...], "The attempts."]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCallDocument:
     """A model call: why this model, what was tried, what it used and cost. Its words are not kept."""
 
@@ -84,6 +113,7 @@ class ModelCallDocument:
     ]
     proposals: tuple[ProposalDocument, ...]
     failure: FailureDocument | None
+    span: Annotated[SpanDocument | None, "The call in its trace; null in lists."] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,20 @@
 """From model calls and sums of them to the documents that the API answers and the command line prints."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from interlock.domain.models import Attempt, ModelCallRecord, Usage
 from interlock.domain.money import usd
 from interlock.gateway.model_desk import Grouping, GroupSpending
 from interlock.models.ports import Spending
+from interlock.models.spans import Span, span_of
 from interlock.server.api import views
 from interlock.server.api.models_documents import (
     AttemptDocument,
+    AttemptSpanDocument,
     ModelCallDocument,
     ProposalDocument,
+    SpanDocument,
     SpendingDocument,
     SpendingGroupDocument,
     SumsDocument,
@@ -48,6 +52,37 @@ def model_call(record: ModelCallRecord) -> ModelCallDocument:
         events=record.events,
         proposals=tuple(ProposalDocument(one.id, one.tool, one.arguments_hash) for one in record.proposals),
         failure=views.why(record.failure),
+    )
+
+
+def shown_model_call(record: ModelCallRecord) -> ModelCallDocument:
+    """Return a model call with its span."""
+    return replace(model_call(record), span=span(span_of(record)))
+
+
+def span(value: Span) -> SpanDocument:
+    """Return a span with its attempts."""
+    return SpanDocument(
+        trace_id=value.trace_id,
+        span_id=value.span_id,
+        parent_id=value.parent_id,
+        name=value.name,
+        start_ns=str(value.start_ns),
+        end_ns=str(value.end_ns),
+        status=value.status,
+        attributes=value.attributes,
+        children=tuple(
+            AttemptSpanDocument(
+                span_id=one.span_id,
+                parent_id=value.span_id,
+                name=one.name,
+                start_ns=str(one.start_ns),
+                end_ns=str(one.end_ns),
+                status=one.status,
+                attributes=one.attributes,
+            )
+            for one in value.children
+        ),
     )
 
 

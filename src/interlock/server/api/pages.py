@@ -26,6 +26,8 @@ _NESTED = (
     models_documents.AttemptDocument,
     models_documents.UsageDocument,
     models_documents.ProposalDocument,
+    models_documents.SpanDocument,
+    models_documents.AttemptSpanDocument,
     models_documents.SpendingGroupDocument,
     documents.ApprovalDocument,
     documents.VoteDocument,
