@@ -9,6 +9,8 @@ MAX_EVENT_BYTES = 4 << 20
 """The largest event that is taken, in bytes."""
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
+_BARE_RETURN = re.compile(rb"\r(?!\n)")
+"""Some readers end a line there, and would see events that stand here within another."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -87,6 +89,8 @@ def _parsed(raw: bytes, piece: bytes) -> SseEvent:
 def _by_lines(raw: bytes) -> SseEvent:
     if len(raw) > MAX_EVENT_BYTES:
         raise _too_large()
+    if _BARE_RETURN.search(raw):
+        raise BadModelReply("The provider's stream cannot be read", why="a line ends in a bare carriage return")
     data: list[bytes] = []
     name = ""
     for line in _LINE_END.split(raw.removeprefix(_BYTE_ORDER_MARK)):

@@ -84,7 +84,18 @@ def test_a_name_that_is_not_utf_8_is_a_bad_reply() -> None:
         Splitter().feed(b"event: \xff\ndata: a\n\n")
 
 
-@given(st.sampled_from(["", "message_start"]), st.text(st.characters(exclude_characters="\r"), min_size=1))
+@given(
+    st.sampled_from(["", "message_start"]),
+    st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), min_size=1),
+)
 def test_what_is_written_is_read_back(name: str, text: str) -> None:
     (found,) = Splitter().feed(event(name, text.encode()))
     assert (found.name, found.data.decode()) == (name, text)
+
+
+@pytest.mark.parametrize(
+    "hidden", [b": seen by nobody\rdata: {}\n\n", b"data: {}\r\rdata: {}\n\n", b"data: 1\r\r\n\r\n"]
+)
+def test_lines_that_other_readers_would_end_elsewhere_are_a_bad_reply(hidden: bytes) -> None:
+    with pytest.raises(BadModelReply, match="line"):
+        Splitter().feed(hidden)
