@@ -1,6 +1,7 @@
 """The road of a model call: admit, hold, ask, forward, settle, record. It reads top-down."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
@@ -23,6 +24,8 @@ from interlock.models.counting import texts_in, words_of
 
 _PATIENCE_S = 15.0
 """How long a reply that proposes tool calls waits for its record."""
+_REST_S = 10.0
+"""How long what a slow caller has not taken may take to come, once the time of its reply is over."""
 _TAIL_S = 1.0
 """How long a provider may take to close a stream that has said its last word."""
 
@@ -195,6 +198,8 @@ class ModelGate:
     async def _cut(self, walk: Walk, opened: Opened, outlet: Outlet, error: BaseException) -> None:
         """End a stream that broke off: pay for what came, record, tell the caller."""
         told = _as_told(error, opened)
+        if isinstance(error, TimeoutError):
+            await _hear_out(opened)
         seen = opened.passage.seen()
         self._attempts.tell_health(opened.tried, told)
         await self._attempts.settle(walk, opened.tried, seen, told.code)
@@ -265,7 +270,10 @@ class StreamBroken(InterlockError):
 
 
 async def _break(walk: Walk, outlet: Outlet, error: InterlockError) -> None:
-    await outlet.send(walk.caller.stream_error(error))
+    # Who has stopped reading cannot be told.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_TAIL_S):
+            await outlet.send(walk.caller.stream_error(error))
     await outlet.abort()
 
 
@@ -279,6 +287,15 @@ async def _while_listened_to(pump: Coroutine[Any, Any, None], outlet: Outlet) ->
         if not pumping.done():
             pumping.cancel()
         await asyncio.gather(pumping, listening, return_exceptions=True)
+
+
+async def _hear_out(opened: Opened) -> None:
+    """Take in what has come of a reply whose caller was too slow to take it: it is paid for."""
+    passage = opened.passage
+    with contextlib.suppress(TimeoutError, InterlockError):
+        async with asyncio.timeout(_REST_S):
+            while not passage.finished and (chunk := await anext(opened.chunks, None)) is not None:
+                passage.feed(chunk)
 
 
 async def _let_go(opened: Opened) -> None:

@@ -1,5 +1,6 @@
 """Hostile callers and hostile providers get no money, no record and no proposal past the model road."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
@@ -18,13 +19,13 @@ from interlock.domain.errors import (
     ProviderSide,
     Unpriced,
 )
-from interlock.domain.models import Dialect, Usage, UsageSource
+from interlock.domain.models import Dialect, ModelCallStatus, Usage, UsageSource
 from interlock.domain.route_settings import ProviderSide as OnProviderSide
-from interlock.domain.route_settings import Retries, Settings
+from interlock.domain.route_settings import Retries, Settings, Timeouts
 from interlock.gateway.evidence import SEEN
 from interlock.models.ports import Answer, Operation, Outbound, Provider
 from tests.kits.gate import AGENT
-from tests.kits.models import IN_NANO, WIRES, FlatPrice, Road, a_road, model, scripted, words
+from tests.kits.models import IN_NANO, WIRES, FlatPrice, Heard, Road, a_road, model, scripted, words
 
 TOKENS = Limit("tokens", Measure.TOKENS, Scope.AGENT, 100_000, Window.DAY)
 MONEY = Limit("money", Measure.COST, Scope.AGENT, 10**12, Window.DAY)
@@ -293,3 +294,32 @@ async def test_no_more_replies_are_asked_for_at_once_than_the_cap_has_tokens_for
             await road.chat(n=1_000_000)
         await road.chat(n=128)
         assert orjson.loads(up.sent[0].body)["max_completion_tokens"] * 128 <= ONCE.output_cap
+
+
+def event(said: Json) -> bytes:
+    return b"data: " + orjson.dumps(said) + b"\n\n"
+
+
+def words_event(content: str) -> bytes:
+    return event({"choices": [{"index": 0, "delta": {"content": content}}]})
+
+
+DONE = b"data: [DONE]\n\n"
+
+
+async def test_who_stops_reading_pays_for_the_whole_reply() -> None:
+    class Deaf(Heard):
+        async def send(self, data: bytes) -> None:
+            await asyncio.sleep(3600)
+
+    usage = event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 900}})
+    up = Hostile(words_event("one"), *[words_event(" more")] * 899, usage, DONE, kind="text/event-stream")
+    quick = replace(ONCE, timeouts=Timeouts(total_ms=50))
+    async with a_road(up, limits=(TOKENS,), settings=quick) as road:
+        heard = Deaf()
+        async with asyncio.timeout(5):
+            await road.gate.stream(road.ask(stream=True, max_tokens=1_000), heard)
+        record = await road.record()
+        assert (record.usage.input, record.usage.output) == (7, 900)
+        assert (record.status, heard.ended) == (ModelCallStatus.CUT, "aborted")
+        assert await road.balances() == {"tokens": (907, 0)}
