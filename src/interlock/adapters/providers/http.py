@@ -24,6 +24,8 @@ from interlock.models.ports import Answer
 
 MAX_REPLY: Final = 64 << 20
 """The longest whole reply that is read, in bytes, after decompression."""
+MAX_STREAM: Final = 256 << 20
+"""The same of a streamed one, most of which is wrapping: its words are kept until it ends."""
 # Below what common servers on the own machine or network keep a connection open for (5 s), so that a request seldom
 # meets one that is just closing. Providers outside keep theirs for minutes, and opening one anew costs two round trips.
 _KEPT_S = {"http": 4.0, "https": 30.0}
@@ -56,7 +58,7 @@ class HttpAnswer(Answer):
         try:
             first = content.read_nowait()
             if content.is_eof() and content.exception() is None:
-                return first if len(first) <= MAX_REPLY else self._too_long()
+                return first if len(first) <= MAX_REPLY else self._too_long(MAX_REPLY)
             return await self._rest(first)
         except _BROKE as error:
             raise self._broke(error) from None
@@ -72,7 +74,7 @@ class HttpAnswer(Answer):
                     return b"".join(blocks)
                 size += len(block)
                 if size > MAX_REPLY:
-                    self._too_long()
+                    self._too_long(MAX_REPLY)
                 blocks.append(block)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -82,8 +84,12 @@ class HttpAnswer(Answer):
             block = await content.readany()
             if not block:
                 return
+            size = 0
             with _Pauses(self._response, self._idle_s, self._provider) as pauses:
                 while block:
+                    size += len(block)
+                    if size > MAX_STREAM:
+                        self._too_long(MAX_STREAM)
                     yield block
                     pauses.begins()
                     block = await content.readany()
@@ -98,10 +104,10 @@ class HttpAnswer(Answer):
     async def close(self) -> None:
         self._response.close()
 
-    def _too_long(self) -> bytes:
+    def _too_long(self, most: int) -> bytes:
         self._response.close()
         raise BadModelReply(
-            f"The reply of the provider '{self._provider}' is withheld", why=f"it is longer than {MAX_REPLY >> 20} MiB"
+            f"The reply of the provider '{self._provider}' is withheld", why=f"it is longer than {most >> 20} MiB"
         )
 
     def _broke(self, error: BaseException) -> ModelFailed:

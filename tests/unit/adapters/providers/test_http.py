@@ -192,6 +192,15 @@ async def test_a_body_without_end_is_not_read_to_the_end(http: ProviderHttp, mon
             await answer.read()
 
 
+async def test_a_stream_without_end_is_not_read_to_the_end(http: ProviderHttp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_module, "MAX_STREAM", 1 << 20)
+    async with an_upstream(CHAT, Act(fault=Fault.HUGE)) as upstream:
+        answer = await at(upstream, http).open(outbound(), CHAT)
+        with pytest.raises(BadModelReply, match="longer than 1 MiB"):
+            async for _ in answer.chunks():
+                pass
+
+
 async def test_a_body_that_came_at_once_may_be_too_long_too(
     http: ProviderHttp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
