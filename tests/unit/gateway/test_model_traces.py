@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from interlock.domain.models import Dialect, ModelCallRecord, trace_of
-from interlock.domain.route_settings import Cache, CacheScope, Retries, Settings
+from interlock.domain.route_settings import Cache, CacheScope, Retries, SemanticCache, Settings
 from interlock.domain.routes import Classifier, RouteRule, When
 from interlock.domain.trace_context import TraceContext, span_of_call
 from interlock.models.spans import span_of
@@ -105,3 +105,14 @@ async def test_a_reply_is_kept_for_callers_of_every_trace() -> None:
         await ask(road, CALLER)
         record = await ask(road, replace(CALLER, span="1" * 16))
         assert (record.cache, len(upstream.received)) == ("exact", 1)
+
+
+async def test_a_call_that_embeds_stands_below_the_one_that_it_is_for() -> None:
+    settings = Settings(cache=Cache(scope=CacheScope.TENANT, semantic=SemanticCache(8_000, 60_000, "emb")))
+    models = (model("m"), model("emb", embeddings=True))
+    async with a_road(models=models, settings=settings) as road:
+        await ask(road, CALLER)
+        first, second = sorted(await road.records(), key=lambda one: "embeds" not in dict(one.call.labels))
+        assert (span_of(first).name, span_of(first).trace_id) == ("embeddings emb", TRACE)
+        assert span_of(first).parent_id == span_of(second).span_id
+        assert (span_of(second).parent_id, span_of(second).name) == (SPAN, "chat m")
