@@ -167,7 +167,8 @@ class Translated(Passage):
         check_end(self._reader.finished)
 
     def seen(self) -> Seen:
-        return seen_of(self._gathering, finished=self._reader.finished)
+        # A stream that ends by saying that it failed is over, and has not come to its end.
+        return seen_of(self._gathering, finished=self._reader.finished and self._gathering.ended)
 
 
 def check_end(finished: bool) -> None:

@@ -75,6 +75,11 @@ class Gathering:
         """All parts in order, as far as they have come."""
         return tuple(self.part(index) for index in sorted(self._parts))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the reply has come to its end."""
+        return self._end is not None
+
     def reply(self) -> Reply:
         """Return the whole reply. Raises ReplyCut when it has not come to its end."""
         begin, end = self._begin, self._end

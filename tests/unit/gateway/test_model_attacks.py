@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from interlock.adapters.providers.scripted import ScriptedProvider
+from interlock.budgets.charges import budget_key, model_spender
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.canonical import Json
 from interlock.domain.errors import (
@@ -19,7 +20,8 @@ from interlock.domain.errors import (
     ProviderSide,
     Unpriced,
 )
-from interlock.domain.models import Dialect, ModelCallStatus, Usage, UsageSource
+from interlock.domain.ids import AgentId, ModelCallId, RunId
+from interlock.domain.models import Dialect, ModelCall, ModelCallStatus, Usage, UsageSource
 from interlock.domain.route_settings import ProviderSide as OnProviderSide
 from interlock.domain.route_settings import Retries, Settings, Timeouts
 from interlock.gateway.evidence import SEEN
@@ -323,3 +325,38 @@ async def test_who_stops_reading_pays_for_the_whole_reply() -> None:
         assert (record.usage.input, record.usage.output) == (7, 900)
         assert (record.status, heard.ended) == (ModelCallStatus.CUT, "aborted")
         assert await road.balances() == {"tokens": (907, 0)}
+
+
+class OnlyResponses(Hostile):
+    """Takes and gives OpenAI's responses."""
+
+    def speaks(self, dialect: Dialect) -> Dialect:
+        return Dialect.OPENAI_RESPONSES
+
+
+async def test_a_translated_stream_that_says_it_failed_is_settled_and_recorded() -> None:
+    begun = {"id": "r", "status": "in_progress", "output": []}
+    failed = {"id": "r", "status": "failed", "error": {"code": "server_error", "message": "broke"}, "output": []}
+    up = OnlyResponses(
+        event({"type": "response.created", "response": begun}),
+        event({"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "content": []}}),
+        event(
+            {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "three words here"}
+        ),
+        event({"type": "response.failed", "response": failed}),
+        kind="text/event-stream",
+    )
+    async with a_road(up, limits=(TOKENS,), settings=ONCE) as road:
+        heard = await road.stream(max_tokens=10)
+        assert heard.ended == "aborted"
+        record = await road.record()
+        assert (record.status, record.usage.output) == (ModelCallStatus.CUT, 3)
+        assert await held(road) == 0
+
+
+async def test_a_step_cannot_be_named_so_that_it_spends_the_budget_of_another_run() -> None:
+    limit = Limit("step", Measure.TOKENS, Scope.STEP, 100)
+    call = ModelCall(ModelCallId("mc_1"), AGENT.tenant, AGENT.agent or AgentId("a"), AGENT.id, "m", Dialect.OPENAI_CHAT)
+    one = budget_key(model_spender(replace(call, run=RunId("a"), step="b/c")), "agent", limit, 0)
+    other = budget_key(model_spender(replace(call, run=RunId("a/b"), step="c")), "agent", limit, 0)
+    assert one != other
