@@ -137,7 +137,8 @@ def _scope_value(limit: Limit, spender: Spender) -> str:
         case Scope.RUN:
             return spender.run
         case Scope.STEP:
-            return f"{spender.run}/{spender.step}"
+            # Both may hold slashes and neither a bar, so that no two pairs make one name.
+            return f"{spender.run}|{spender.step}"
         case Scope.AGENT:
             return spender.agent
         case Scope.KEY:
