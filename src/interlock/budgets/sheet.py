@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from interlock.budgets.charges import Demand, Spender, budget_key, check_single, concerns, demanded
-from interlock.domain.budgets import Charge, Limit, Scope, Window
+from interlock.domain.budgets import Charge, Limit, Measure, Scope, Window
 
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
 _LENGTHS: Mapping[Window, int] = {Window.MINUTE: _MINUTE_MS, Window.HOUR: _HOUR_MS, Window.DAY: _DAY_MS}
@@ -24,8 +24,17 @@ class Sheet:
         """Return what a call with `demand` takes from each budget. Raises BudgetExceeded for one that is too large by itself."""
         for limit in self.singles:
             check_single(limit, demanded(limit, demand))
-        wanted = [(key, limit, demanded(limit, demand)) for key, limit in self.budgets]
-        return tuple([Charge(key, limit, amount) for key, limit, amount in wanted if amount])
+        amounts: dict[Measure, int] = {}
+        charges = []
+        for key, limit in self.budgets:
+            measure = limit.measure
+            amount = amounts.get(measure)
+            if amount is None:
+                # Model calls move no money, so the measure alone says how much.
+                amount = amounts[measure] = demanded(limit, demand)
+            if amount:
+                charges.append(Charge(key, limit, amount))
+        return tuple(charges)
 
 
 def sheet(spender: Spender, limits: tuple[tuple[str, Limit], ...], now: int, *, alone: bool) -> Sheet:

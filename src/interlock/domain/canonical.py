@@ -46,6 +46,9 @@ def parse_json(text: bytes | str, *, max_bytes: int = MAX_BYTES) -> Json:
 
 def check_json(value: Json) -> None:
     """Raise what `parse_json` would raise for `value` if it came as text; for values that arrive in-process."""
+    if type(value) is str:
+        _check_text(value)
+        return
     stack: list[tuple[Json, int]] = [(value, 1)]
     while stack:
         item, depth = stack.pop()

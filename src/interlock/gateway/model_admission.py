@@ -73,14 +73,15 @@ class ModelAdmitter:
             run = principal.scope.run
         wire = self._wires[ask.dialect]
         wire.check(ask.body)
-        check_json(ask.body["model"])
+        model: str = ask.body["model"]
+        check_json(model)
         now, trace = self._clock.now(), ask.trace
         call = ModelCall(
             id=ModelCallId(ordered_id("mc", now)),
             tenant=principal.tenant,
             agent=principal.agent,
             principal=principal.id,
-            model=str(ask.body["model"]),
+            model=model,
             dialect=ask.dialect,
             run=run,
             step=ask.step,

@@ -45,6 +45,8 @@ class ModelAsk:
     caching: Caching = Caching.USUAL
     trace: TraceContext | None = None
     """Where the request stands in the caller's trace, if it said so."""
+    raw: bytes = b""
+    """The body as it came, where it came as bytes: what the audit trail commits to."""
 
 
 @dataclass(frozen=True, slots=True)

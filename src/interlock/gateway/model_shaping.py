@@ -115,17 +115,24 @@ def enforcement_of(walk: Walk) -> Enforcement | None:
 
 def ask_again(walk: Walk, reply: Reply, problems: tuple[str, ...]) -> None:
     """Put the request for a repair in the place of the caller's."""
-    walk.note("repair_asked", problems=list(problems))
+    walk.note("repair_asked", problems=[_place(one) for one in problems])
     walk.rewrite(repaired(walk.request(), reply, problems))
 
 
 def unmet(problems: tuple[str, ...]) -> SchemaUnmet:
     """Return the error of a reply that has not the shape that was asked for."""
-    return SchemaUnmet(
+    error = SchemaUnmet(
         "The model's output does not satisfy the requested JSON Schema, and is withheld",
         why=" ".join(problems),
         do="Ask again, simplify the schema, or use a stronger model",
     )
+    error.places = " ".join(_place(one) for one in problems)
+    return error
+
+
+def _place(problem: str) -> str:
+    """Return where the reply does not fit, without its words."""
+    return f"{problem.partition(':')[0].removesuffix('.')}."
 
 
 def reply_in(walk: Walk, body: bytes) -> Reply:

@@ -13,7 +13,7 @@ from interlock.budgets.sheet import Sheet
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.calls import Failure
 from interlock.domain.canonical import Json, JsonObject, digest
-from interlock.domain.errors import InterlockError, MalformedJson, ModelUnavailable
+from interlock.domain.errors import InterlockError, MalformedJson, ModelUnavailable, SchemaUnmet
 from interlock.domain.ids import random_bytes
 from interlock.domain.models import Attempt, ModelCall, ModelCallRecord, ModelCallStatus, ProposedCall
 from interlock.domain.trace_context import span_of_call
@@ -25,6 +25,8 @@ from interlock.models.routing import Plan
 from interlock.models.wire import Seen, Wire
 
 _REPLY = b"reply\x00"
+_LONGEST = 500
+"""Characters of an id or a name that a record keeps: a call that names more is not the one that was proposed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +92,7 @@ class Walk:
 
     def seal_request(self) -> None:
         """Commit to the request as it came."""
-        body = orjson.dumps(self.ask.body)
+        body = self.ask.raw or orjson.dumps(self.ask.body)
         self.has_images = b'"image' in body or b'"input_image' in body
         self.has_media = self.has_images or b'"audio"' in body or b'"input_audio"' in body
         self.asked = hmac.digest(self.salt, b"request\x00" + body, "sha256").hex()
@@ -144,7 +146,7 @@ class Walk:
     def record(self, status: ModelCallStatus, error: InterlockError | None = None, *, prices: str) -> ModelCallRecord:
         """Return the record of the call as it stands."""
         plan = self.plan
-        failure = Failure(error.code, _kept(error.what), _kept(error.why), error.do) if error is not None else None
+        failure = Failure(error.code, _kept(error.what), _kept(_why(error)), error.do) if error is not None else None
         return ModelCallRecord(
             call=self.call,
             status=status,
@@ -164,6 +166,11 @@ class Walk:
         )
 
 
+def _why(error: InterlockError) -> str:
+    """Return why, in words that a record may keep: the reply's own are not among them."""
+    return error.places if isinstance(error, SchemaUnmet) else error.why
+
+
 def _kept(words: str) -> str:
     return words.replace("\x00", "\ufffd")
 
@@ -176,4 +183,4 @@ def proposed(tool: ToolUse) -> ProposedCall:
     except (orjson.JSONDecodeError, MalformedJson):
         sealed = ""
     # A model may write anything; what a database cannot keep must not keep the call from being recorded.
-    return ProposedCall(_kept(tool.id), _kept(tool.name), sealed)
+    return ProposedCall(_kept(tool.id)[:_LONGEST], _kept(tool.name)[:_LONGEST], sealed)

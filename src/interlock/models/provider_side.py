@@ -51,6 +51,8 @@ def later(body: JsonObject) -> str:
 
 
 def _named(body: JsonObject, names: tuple[str, ...]) -> str:
+    if body.keys().isdisjoint(names):
+        return ""
     # An empty object asks for it as well: `web_search_options: {}`.
     return next((f"`{name}`" for name in names if body.get(name) not in (None, False)), "")
 

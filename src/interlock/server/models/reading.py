@@ -43,7 +43,7 @@ async def read_ask(scope: Scope, receive: Receive, dialect: Dialect, operation: 
     trace = _trace(headers) if TRACEPARENT in headers else None
     said = {name: value for name, value in headers.items() if name.startswith(_OURS)}
     if not said and principal.scope is None:
-        return ModelAsk(principal, dialect, body, len(raw), operation, trace=trace)
+        return ModelAsk(principal, dialect, body, len(raw), operation, trace=trace, raw=raw)
     return ModelAsk(
         principal,
         dialect,
@@ -56,6 +56,7 @@ async def read_ask(scope: Scope, receive: Receive, dialect: Dialect, operation: 
         headers=_travelling(said) if dialect is Dialect.ANTHROPIC else {},
         caching=_caching(said),
         trace=trace,
+        raw=raw,
     )
 
 
