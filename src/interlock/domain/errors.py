@@ -332,6 +332,8 @@ class SchemaUnmet(ModelFailed):
     """The model's output does not satisfy the JSON Schema that was asked for, even after one repair; it is withheld."""
 
     code = "schema_unmet"
+    places: str = ""
+    """Where the output does not fit, without its words: what a record keeps of the reason."""
 
 
 class OutcomeUnknown(InterlockError):
