@@ -18,6 +18,7 @@ from interlock.domain.errors import (
     ModelOverloaded,
     ModelTimeout,
     ProviderSide,
+    SchemaUnmet,
     Unpriced,
 )
 from interlock.domain.ids import AgentId, ModelCallId, RunId
@@ -360,3 +361,67 @@ async def test_a_step_cannot_be_named_so_that_it_spends_the_budget_of_another_ru
     one = budget_key(model_spender(replace(call, run=RunId("a"), step="b/c")), "agent", limit, 0)
     other = budget_key(model_spender(replace(call, run=RunId("a/b"), step="c")), "agent", limit, 0)
     assert one != other
+
+
+async def test_an_endless_id_of_a_proposal_does_not_fill_the_records() -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 5}
+    endless = {"id": "i" * 1_000_000, "type": "function", "function": {"name": "f" * 1_000_000, "arguments": "{}"}}
+    async with a_road(Hostile(completion(usage, endless)), settings=ONCE) as road:
+        await road.chat()
+        (kept,) = (await road.record()).proposals
+        assert len(kept.id) + len(kept.tool) < 2_000
+
+
+SHAPE: Json = {
+    "type": "json_schema",
+    "json_schema": {"name": "x", "schema": {"type": "object", "properties": {"mood": {"enum": ["good"]}}}},
+}
+
+
+async def test_no_record_repeats_the_words_of_a_reply_that_has_not_the_shape_asked_for() -> None:
+    said = {"role": "assistant", "content": '{"mood": "wary of Mr Smith"}'}
+    choice = {"index": 0, "message": said, "finish_reason": "stop"}
+    body = orjson.dumps({"id": "x", "choices": [choice], "usage": {"prompt_tokens": 5, "completion_tokens": 5}})
+    async with a_road(Hostile(body), settings=ONCE) as road:
+        with pytest.raises(SchemaUnmet, match="Smith"):
+            await road.chat(response_format=SHAPE)
+        record = await road.record()
+        assert record.failure is not None
+        assert "/mood" in record.failure.why
+        assert "/mood" in str(record.events[0])
+        assert "Smith" not in str(record)
+
+
+async def test_a_responses_stream_proposes_what_any_of_its_events_proposes() -> None:
+    usage = {"input_tokens": 5, "output_tokens": 5}
+    one, two = (
+        {"type": "function_call", "call_id": call, "name": "refund", "arguments": "{}"} for call in ("seen", "hidden")
+    )
+    up = OnlyResponses(
+        event({"type": "response.output_item.done", "output_index": 0, "item": one}),
+        event(
+            {"type": "response.completed", "response": {"status": "completed", "output": [one, two], "usage": usage}}
+        ),
+        kind="text/event-stream",
+    )
+    async with a_road(up, settings=ONCE) as road:
+        heard = Heard()
+        body = {"model": "m", "input": "Hi", "stream": True}
+        await road.gate.stream(road.ask_in(Dialect.OPENAI_RESPONSES, body), heard)
+        assert [each.id for each in (await road.record()).proposals] == ["seen", "hidden"]
+
+
+async def test_a_proposal_that_was_not_closed_before_the_end_is_recorded() -> None:
+    block = {"type": "tool_use", "id": "open", "name": "refund", "input": {}}
+    up = Hostile(
+        event({"type": "message_start", "message": {"usage": {"input_tokens": 5, "output_tokens": 1}}}),
+        event({"type": "content_block_start", "index": 0, "content_block": block}),
+        event({"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}}),
+        event({"type": "message_stop"}),
+        kind="text/event-stream",
+    )
+    async with a_road(up, settings=ONCE) as road:
+        heard = Heard()
+        body = {"model": "m", "max_tokens": 10, "messages": USER, "stream": True}
+        await road.gate.stream(road.ask_in(Dialect.ANTHROPIC, body), heard)
+        assert [each.id for each in (await road.record()).proposals] == ["open"]

@@ -68,6 +68,9 @@ class Tap(StreamTap):
             self._told = True
         elif kind == "message_stop":
             self._finished = True
+            # Clients act on calls that were never closed, too.
+            self._done += [proposal(*call) for call in self._calls.values()]
+            self._calls.clear()
         elif kind == "error":
             raise reported(said)
 

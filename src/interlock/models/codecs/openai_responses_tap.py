@@ -68,8 +68,8 @@ class Tap(StreamTap):
             self._usage = response.get("usage")
             if kind == "response.failed":
                 raise reported(response)
-            if not self._calls:
-                self._calls = _proposals(response.get("output") or [])
+            # Clients read either: what stands in one only is a proposal as well.
+            self._calls += [call for call in _proposals(response.get("output") or []) if call not in self._calls]
             self._stop = stop_of(response)
         elif kind == "error":
             raise reported(said)
