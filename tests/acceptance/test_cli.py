@@ -243,6 +243,7 @@ async def test_a_port_that_is_taken_ends_with_three(console: Console) -> None:
         ended = await console.run("serve", "--port", url.rpartition(":")[2])
 
         assert ended.code == 3, ended
+        assert "choose another with --port" in ended.err
         assert "Traceback" not in ended.err
 
 

@@ -9,7 +9,7 @@ import typer
 from interlock.cli.output import AsJson, Output
 from interlock.cli.session import HERE, Config, Session, on_deployment
 from interlock.cli.times import duration_ms, shown
-from interlock.config import load_deployment, nearest
+from interlock.config import Deployment, load_deployment, nearest
 from interlock.domain.brakes import Brake, BrakeTarget
 from interlock.domain.errors import BadInput, ConfigurationError
 from interlock.server.api import views
@@ -139,6 +139,8 @@ def _doubt(brake: Brake, config: Path) -> str:
             known = {one.category for one in deployment.overlays if one.category}
         case BrakeTarget.AGENT:
             known = set(deployment.agents)
+        case BrakeTarget.MODEL:
+            known = _models(deployment)
         case _:
             return ""
     if brake.name in known:
@@ -146,3 +148,11 @@ def _doubt(brake: Brake, config: Path) -> str:
     near = nearest(brake.name, sorted(known))
     hint = f" Did you mean '{near}'?" if near else ""
     return f"the configuration names no {brake.target} '{brake.name}', so this brake may stop nothing.{hint}"
+
+
+def _models(deployment: Deployment) -> set[str]:
+    """Return the names of models and providers that the deployment declares."""
+    if deployment.router is None:
+        return set()
+    models = deployment.router.routes.models.values()
+    return {name for one in models for name in (one.id, one.name, one.provider)}

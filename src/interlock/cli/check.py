@@ -11,6 +11,7 @@ import typer
 from interlock.cli.conditions import compile_conditions
 from interlock.cli.exits import Exit
 from interlock.cli.output import AsJson, Output
+from interlock.cli.router_files import read_through
 from interlock.config import (
     CATEGORY,
     Deployment,
@@ -67,6 +68,7 @@ def check(
 
 def _router(path: Path, output: Output) -> None:
     file = load_router(path)
+    read_through(file)
     names = {
         "providers": [each.name for each in file.providers],
         "models": list(file.routes.models),
@@ -81,6 +83,8 @@ def _router(path: Path, output: Output) -> None:
 
 def _deployment(path: Path, output: Output, *, connect: bool) -> None:
     deployment = load_deployment(path)
+    if deployment.router is not None:
+        read_through(deployment.router)
     agents = tuple(deployment.agents.values())
     contracts: Contracts | None = None
     away: tuple[str, ...] = ()

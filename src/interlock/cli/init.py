@@ -33,7 +33,7 @@ def init(
     output.data({"folder": str(folder), "files": sorted(texts)})
     for name in sorted(texts):
         output.say(f"wrote {folder / name}")
-    output.say("\nNext: read interlock.yaml, then run 'interlock check'.")
+    output.say(f"\nNext: read interlock.yaml, then run 'interlock check {folder}'.")
 
 
 def starter() -> dict[str, str]:

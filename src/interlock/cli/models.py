@@ -10,7 +10,7 @@ import typer
 from interlock.cli import models_calls, models_spending
 from interlock.cli.exits import Exit
 from interlock.cli.models_prices import print_prices
-from interlock.cli.output import AsJson, Output
+from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config
 from interlock.config import RouterFile, load_deployment
 from interlock.domain.errors import ConfigurationError, UnknownModel
@@ -64,7 +64,7 @@ def try_(
         raise UnknownModel(f"The router file declares no model '{name}'", do="See interlock models list")
     book = _book(file)
     output = Output(as_json)
-    output.say(f"Asking {len(wanted)} models for one word each ...")
+    output.say(f"Asking {counted(len(wanted), 'model')} for one word each ...")
     found = asyncio.run(_probed(config, wanted))
     output.data({"models": [_told(one, file, book) for one in found]})
     rows = [

@@ -49,6 +49,11 @@ class Output:
         Console(highlight=False, markup=False, width=width).print(table)
 
 
+def counted(number: int, word: str) -> str:
+    """Return `1 model`, `2 models`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def _plain(value: Any) -> object:  # noqa: ANN401 - whatever json does not know
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,6 +1,7 @@
 """`interlock serve`."""
 
 import asyncio
+import errno
 import gc
 import logging
 import signal
@@ -14,7 +15,7 @@ import typer
 import uvicorn
 
 from interlock.cli.exits import Exit
-from interlock.cli.output import AsJson, Output
+from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config
 from interlock.config import Server
 from interlock.server.app import build_app
@@ -43,7 +44,7 @@ def serve(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve MCP at /mcp, tool calls at /v1/tool-calls and the management API at /api/v1."""
+    """Serve models under /v1, MCP at /mcp, tool calls at /v1/tool-calls and the management API at /api/v1."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     loops = uvicorn.Config("", loop="auto").get_loop_factory()
@@ -125,7 +126,13 @@ class GracefulServer(uvicorn.Server):
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+    try:
+        listening = socket.create_server((host.strip("[]"), port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        words = f"Port {port} of {host} is taken: stop what listens there, or choose another with --port"
+        raise OSError(error.errno, words) from None
     # asyncio does not see that this is TCP and leaves Nagle on, which holds every answer back for 40 ms.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -162,12 +169,13 @@ def _announce(interlock: Interlock, url: str, output: Output) -> None:
             "problems": list(problems),
         }
     )
-    models = f" and {_models(interlock)} models" if _models(interlock) else ""
-    output.say(f"Interlock serves {len(release.catalogue.contracts)} tools{models} to {len(release.agents)} agents.")
-    output.say(f"  MCP         {url}/mcp")
-    output.say(f"  tool calls  {url}/v1/tool-calls")
+    tools, agents = counted(len(release.catalogue.contracts), "tool"), counted(len(release.agents), "agent")
+    models = f" and {counted(_models(interlock), 'model')}" if _models(interlock) else ""
+    output.say(f"Interlock serves {tools}{models} to {agents}.")
     if _models(interlock):
         output.say(f"  models      {url}/v1")
+    output.say(f"  MCP         {url}/mcp")
+    output.say(f"  tool calls  {url}/v1/tool-calls")
     output.say(f"  management  {url}/api/v1")
     for problem in problems:
         output.say(f"\n{problem}")

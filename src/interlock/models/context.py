@@ -123,7 +123,7 @@ def _calls(message: Message) -> bool:
 
 
 def _too_long(tokens: int, limit: int, over: Overflow | None = None) -> ContextTooLong:
-    tried = f", even after {over.value.replace('_', ' ')}" if over is not None else ""
+    tried = f", even after '{over.value}'" if over is not None else ""
     return ContextTooLong(
         f"The request has about {tokens} input tokens, and this step may send {limit}{tried}",
         do="Send a shorter conversation, or raise the step's context budget in the router file",

@@ -212,7 +212,7 @@ def _table(said: JsonObject, key: str, where: str) -> JsonObject:
 def _whole(said: JsonObject, key: str, where: str, default: int | None) -> int | None:
     value = said.get(key, default)
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise _wrong(where, f"'{key}' is not a whole number", "Use 0 or more")
+        raise _wrong(where, f"'{key}' is not a whole number", "Use 0 or more; times are in milliseconds")
     return value
 
 

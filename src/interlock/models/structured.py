@@ -51,8 +51,9 @@ def shape_of(output: OutputSchema) -> Shape:
         # No schema of a caller makes Interlock fetch anything.
         return Shape(jsonschema_rs.validator_for(dict(output.schema), retriever=_refuse_to_fetch))
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        why = str(error).partition("\n")[0]
         raise BadInput(
-            "The JSON Schema of the wanted output cannot be used", why=str(error)[:_LONGEST], do="Mend the schema"
+            "The JSON Schema of the wanted output cannot be used", why=why[:_LONGEST], do="Mend the schema"
         ) from None
 
 

@@ -13,6 +13,10 @@ from interlock.domain.identity import Role
 from interlock.server.guard import ANONYMOUS, CALLER
 from interlock.server.refusals import MethodNotAllowed
 
+_CLIENTS = ("/chat/completions", "/responses", "/messages", "/embeddings", "/models", "/count_tokens")
+"""What clients of models put behind their base URL."""
+_ASTRAY = "Look at the client's base URL: OpenAI's ends with /v1, Anthropic's without it"
+
 
 @dataclass(frozen=True, slots=True)
 class GuardedRoute:
@@ -76,7 +80,7 @@ class Routes:
             methods |= route.methods
         if methods:
             raise MethodNotAllowed(frozenset(methods))
-        raise NotFound("There is nothing at this path")
+        raise NotFound("There is nothing at this path", do=_ASTRAY if sent.endswith(_CLIENTS) else "")
 
 
 def _authorise(route: GuardedRoute, scope: Scope) -> None:

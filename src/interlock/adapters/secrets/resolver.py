@@ -33,6 +33,10 @@ class SecretResolver(Secrets):
         source, _, name = reference.partition(":")
         if source == "env" and name:
             secret = self._environment.get(name)
+            if not secret:
+                raise _missing(
+                    reference, f"the variable {name} is not set", "Set it where Interlock is started, and start it anew"
+                )
         elif source == "file" and name:
             secret = await asyncio.to_thread(_read_file, self._folder / name, reference)
         elif source == "keyring" and name.partition("/")[2]:
@@ -43,7 +47,7 @@ class SecretResolver(Secrets):
                 "A credential is not a reference to a secret", do="Use env:NAME, file:PATH or keyring:SERVICE/NAME"
             )
         if not secret:
-            raise _missing(reference, "nothing is stored there", "Set it and call again")
+            raise _missing(reference, "nothing is stored there", "Put the secret there and call again")
         return secret
 
 

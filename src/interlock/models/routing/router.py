@@ -242,7 +242,7 @@ def _now_against(candidate: Candidate, ask: RouteAsk, health: Health, now_ms: in
         return Objection(candidate.model, candidate.tier, Ground.TOO_LONG, too_long)
     wait = health.wait_ms(candidate.model, now_ms)
     if wait > 0:
-        words = f"left alone after failures, for {wait} ms more"
+        words = f"left alone after failures, for {-(-wait // 1000)} s more"
         return Objection(candidate.model, candidate.tier, Ground.COOLING, words, wait)
     return None
 

@@ -161,7 +161,7 @@ def test_a_model_with_an_open_circuit_is_passed_over_also_after_its_plan_was_kep
     made = plan(routed, ask("small"), down("qwen"))
 
     assert order(made) == ["mini", "sonnet"]
-    assert against(made) == {"qwen": "left alone after failures, for 15000 ms more"}
+    assert against(made) == {"qwen": "left alone after failures, for 15 s more"}
     assert order(plan(routed, ask("small"))) == ["qwen", "mini", "sonnet"]
 
 
