@@ -71,6 +71,12 @@ class Exchange:
             raise BadModelReply("The model's answer is not JSON", do="Try again") from None
         if not isinstance(body, dict):
             raise BadModelReply("The model's answer is not a JSON object", do="Try again")
+        try:
+            return self._whole(raw, body)
+        except (orjson.JSONEncodeError, RecursionError):
+            raise _too_deep() from None
+
+    def _whole(self, raw: bytes, body: dict[str, Json]) -> Whole:
         if self.request is None:
             return Whole(raw, self.served.see(body))
         reply = self.served.read_reply(body)
@@ -151,6 +157,12 @@ class Translated(Passage):
         self._restore = restore
 
     def feed(self, chunk: bytes) -> bytes:
+        try:
+            return self._translated(chunk)
+        except (orjson.JSONEncodeError, RecursionError):
+            raise _too_deep() from None
+
+    def _translated(self, chunk: bytes) -> bytes:
         out = []
         for event in self._splitter.feed(chunk):
             for read in self._reader.read(event):
@@ -169,6 +181,11 @@ class Translated(Passage):
     def seen(self) -> Seen:
         # A stream that ends by saying that it failed is over, and has not come to its end.
         return seen_of(self._gathering, finished=self._reader.finished and self._gathering.ended)
+
+
+def _too_deep() -> BadModelReply:
+    """Return the failure of a reply that could be read, and not be written again."""
+    return BadModelReply("The model's reply cannot be read", why="it is nested too deeply", do="Try again")
 
 
 def check_end(finished: bool) -> None:
