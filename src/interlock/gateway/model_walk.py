@@ -140,8 +140,7 @@ class Walk:
     def saw(self, seen: Seen) -> None:
         """Take in what the reply said."""
         self.stop = seen.stop.value if seen.stop is not None else ""
-        if seen.proposals:
-            self.proposals = tuple(proposed(tool) for tool in seen.proposals)
+        self.proposals = tuple(proposed(tool) for tool in seen.proposals) if seen.proposals else ()
 
     def record(self, status: ModelCallStatus, error: InterlockError | None = None, *, prices: str) -> ModelCallRecord:
         """Return the record of the call as it stands."""
