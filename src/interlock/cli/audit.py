@@ -22,7 +22,10 @@ def audit() -> None:
 @app.command()
 def search(
     subject: Annotated[
-        str | None, typer.Argument(help="The beginning of the subject: a run, a call, an approval, a tool, a key.")
+        str | None,
+        typer.Argument(
+            help="The beginning of the subject: a run, with its calls; RUN/CALL for one call; an approval, a tool, a key."
+        ),
     ] = None,
     config: Config = HERE,
     limit: Limited = 50,

@@ -5,7 +5,7 @@ from interlock.domain.budgets import Balance
 from interlock.domain.errors import Forbidden
 from interlock.domain.identity import Principal, Role
 from interlock.gateway.ports import Clock
-from interlock.gateway.store import Store
+from interlock.gateway.store import Store, Tx
 
 
 class RecordDesk:
@@ -25,10 +25,20 @@ class RecordDesk:
         return await self._store.read(lambda tx: tx.budgets.balances(whole))
 
     async def audit(self, principal: Principal, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
-        """Return the tenant's newest audit events; `subject` matches from its start. Raises Forbidden."""
+        """Return the tenant's newest audit events; `subject` matches from its start, with or without the tenant before it.
+
+        Raises Forbidden.
+        """
         if not principal.may(Role.AUDITOR):
             raise Forbidden("The audit trail is for auditors to see", do="Use a key with the role `auditor` or `admin`")
-        return await self._store.read(lambda tx: tx.audit.search(principal.tenant, subject=subject, limit=limit))
+        # Calls stand there as tenant/run/call: who asks for a run means its calls too.
+        subjects = (subject,) if subject is None else (f"{principal.tenant}/{subject}", subject)
+
+        def look(tx: Tx) -> list[AuditEvent]:
+            return [event for one in subjects for event in tx.audit.search(principal.tenant, subject=one, limit=limit)]
+
+        found = await self._store.read(look)
+        return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:limit])
 
     async def answers(self) -> None:
         """Return if the store answers. Raises StoreUnavailable."""
