@@ -425,3 +425,62 @@ async def test_a_proposal_that_was_not_closed_before_the_end_is_recorded() -> No
         body = {"model": "m", "max_tokens": 10, "messages": USER, "stream": True}
         await road.gate.stream(road.ask_in(Dialect.ANTHROPIC, body), heard)
         assert [each.id for each in (await road.record()).proposals] == ["open"]
+
+
+@pytest.mark.parametrize("dialect", [Dialect.ANTHROPIC, Dialect.OPENAI_CHAT])
+async def test_a_reply_that_is_nested_too_deeply_to_be_written_is_a_bad_reply(dialect: Dialect) -> None:
+    block = b'{"type": "tool_use", "id": "a", "name": "f", "input": {"x": %b}}' % (b"[" * 300 + b"]" * 300)
+    body = b'{"type": "message", "content": [%b], "stop_reason": "tool_use", "usage": {}}' % block
+
+    class Deep(Hostile):
+        def speaks(self, dialect: Dialect) -> Dialect:
+            return Dialect.ANTHROPIC
+
+    async with a_road(Deep(body), limits=(TOKENS,), settings=ONCE) as road:
+        with pytest.raises(BadModelReply, match="cannot be read"):
+            await road.gate.reply(road.ask_in(dialect, {"model": "m", "max_tokens": 10, "messages": USER}))
+        assert await held(road) == 0
+
+
+async def test_only_what_the_delivered_reply_proposes_is_proposed() -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 5}
+    first = orjson.loads(completion(usage, CALL))
+    first["choices"][0]["finish_reason"] = "length"
+    second = orjson.dumps(first | {"choices": [{"index": 0, "message": {"content": "{}"}, "finish_reason": "stop"}]})
+
+    class Twice(Hostile):
+        async def open(self, outbound: Outbound, dialect: Dialect) -> Answer:
+            self.sent.append(outbound)
+            return Said(200, {}, (second if len(self.sent) > 1 else orjson.dumps(first),))
+
+    async with a_road(Twice(), settings=ONCE) as road:
+        await road.chat(response_format=SHAPE)
+        record = await road.record()
+        assert [event["kind"] for event in record.events] == ["repair_asked"]
+        assert record.proposals == ()
+
+
+@pytest.mark.parametrize("end", [(), (DONE,)])
+async def test_usage_that_was_told_before_the_words_is_not_what_they_used(end: tuple[bytes, ...]) -> None:
+    early = event({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 0}})
+    up = Hostile(early, words_event("three words"), words_event(" here"), *end, kind="text/event-stream")
+    async with a_road(up, limits=(TOKENS,), settings=ONCE) as road:
+        await road.stream(max_tokens=10)
+        record = await road.record()
+        assert (record.usage.output, record.attempts[0].usage_source) == (3, UsageSource.COUNTED)
+
+
+async def test_usage_that_is_told_with_every_piece_is_believed() -> None:
+    pieces = [
+        event(
+            {
+                "choices": [{"index": 0, "delta": {"content": "a"}}],
+                "usage": {"prompt_tokens": 7, "completion_tokens": n},
+            }
+        )
+        for n in (1, 2)
+    ]
+    async with a_road(Hostile(*pieces, DONE, kind="text/event-stream"), limits=(TOKENS,), settings=ONCE) as road:
+        await road.stream(max_tokens=10)
+        record = await road.record()
+        assert (record.usage.output, record.attempts[0].usage_source) == (2, UsageSource.PROVIDER)

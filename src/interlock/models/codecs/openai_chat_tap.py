@@ -22,13 +22,15 @@ _WORDS = ("content", "refusal", "reasoning_content", "reasoning")
 class Tap(StreamTap):
     """Looks at as little as it can: a chunk that only carries words is parsed and its words kept, nothing more."""
 
-    __slots__ = ("_calls", "_finished", "_hide_usage", "_refused", "_stop", "_usage", "_words")
+    __slots__ = ("_calls", "_finished", "_hide_usage", "_refused", "_stop", "_told_at", "_usage", "_words")
 
     def __init__(self, *, hide_usage: bool) -> None:
         self._hide_usage = hide_usage
         self._words: list[str] = []
         self._calls: dict[tuple[Json, Json], _Call] = {}
         self._usage: Json = None
+        self._told_at = 0
+        """How many pieces of words had come when usage was said last."""
         self._stop: Json = None
         self._refused = False
         self._finished = False
@@ -57,6 +59,8 @@ class Tap(StreamTap):
                 stop = choice.get("finish_reason")
                 if stop is not None and self._stop is None:
                     self._stop = stop
+            if usage:
+                self._told_at = len(self._words)
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise bad_chunk(error) from None
         return True
@@ -77,7 +81,10 @@ class Tap(StreamTap):
             raise reported(chunk)
         if choices is not None and not isinstance(choices, list):
             raise TypeError("choices are not a list")
-        return not (self._hide_usage and chunk.get("usage"))
+        if not chunk.get("usage"):
+            return True
+        self._told_at = len(self._words)
+        return not self._hide_usage
 
     def _look(self, choice: Json, delta: dict[str, Json]) -> None:
         for name in _WORDS:
@@ -105,7 +112,8 @@ class Tap(StreamTap):
         return self._finished
 
     def seen(self) -> Seen:
-        usage = read_usage(self._usage)
+        # What was said before the last words came is not what they used.
+        usage = read_usage(self._usage) if self._told_at == len(self._words) else None
         proposals = tuple(call.proposal() for call in self._calls.values())
         stop = None
         if self._stop is not None:
