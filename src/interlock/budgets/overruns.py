@@ -12,13 +12,14 @@ def sentence(overrun: Overrun) -> str:
     window = "" if limit.window is Window.EVER else f" and {limit.window.value}"
     left = max(limit.maximum - overrun.spent - overrun.held, 0)
     return (
-        f"The limit {limit.id} allows {_shown(limit.maximum, limit)} per {limit.scope.value}{window}. "
-        f"{_shown(overrun.spent, limit)} spent, {_shown(overrun.held, limit)} held, {_shown(left, limit)} left; "
-        f"this call asks for {_shown(overrun.asked, limit)}."
+        f"The limit {limit.id} allows {shown(limit.maximum, limit)} per {limit.scope.value}{window}. "
+        f"{shown(overrun.spent, limit)} spent, {shown(overrun.held, limit)} held, {shown(left, limit)} left; "
+        f"this call asks for {shown(overrun.asked, limit)}."
     )
 
 
-def _shown(amount: int, limit: Limit) -> str:
+def shown(amount: int, limit: Limit) -> str:
+    """Return `amount` of what `limit` counts, in the unit that people use."""
     match limit.measure:
         case Measure.MONEY:
             places = exponent(limit.currency)
