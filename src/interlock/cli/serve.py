@@ -4,6 +4,7 @@ import asyncio
 import errno
 import gc
 import logging
+import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -86,6 +87,20 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
             return server.stopped_by
 
 
+def _without_credentials(interlock: Interlock) -> list[str]:
+    """Return a sentence for every provider whose credential is a variable that is not set: nobody should learn it from a call."""
+    router = interlock.deployment.router
+    problems = []
+    for one in router.providers if router is not None else ():
+        for reference in (one.credential, one.access_key, one.secret_key, one.session_token):
+            kind, _, name = (reference or "").partition(":")
+            if kind == "env" and not os.environ.get(name):
+                problems.append(
+                    f"The provider '{one.name}' cannot be asked: the variable {name} is not set. Set it and restart."
+                )
+    return problems
+
+
 def _models(interlock: Interlock) -> int:
     router = interlock.deployment.router
     return len(router.routes.models) if router is not None else 0
@@ -159,7 +174,7 @@ def _rules(declared: Server, host: str | None) -> DoorRules:
 
 
 def _announce(interlock: Interlock, url: str, output: Output) -> None:
-    problems = interlock.desks.publisher.problems
+    problems = (*interlock.desks.publisher.problems, *_without_credentials(interlock))
     release = interlock.desks.publisher.current()
     output.data(
         {
