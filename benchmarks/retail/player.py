@@ -70,7 +70,7 @@ class Player:
             said.append(reply)
             told += usage
         outcome = "succeeded" if run.success else "failed"
-        await self._post(f"/api/v1/runs/{run.id}/close", token, {"outcome": outcome})
+        await self._post(f"/api/v1/runs/{run.id}/close", self.key, {"outcome": outcome})
         return Played(run, self.streamed, told)
 
     async def _ask(self, token: str, body: dict[str, Any]) -> tuple[dict[str, Any], Tally]:
