@@ -18,7 +18,7 @@ from interlock.domain.models import Dialect
 from interlock.domain.runs import RunOutcome
 from interlock.gateway.desks import Desks
 from interlock.gateway.model_call import ModelGate
-from interlock.gateway.model_requests import Headers, ModelAsk, Outlet
+from interlock.gateway.models.requests import Headers, ModelAsk, Outlet
 from interlock.gateway.requests import CallAnswer, CallRequest
 from interlock.gateway.run_desk import Opening
 from interlock.models.ports import Operation

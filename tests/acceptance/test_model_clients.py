@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from interlock.gateway.model_requests import ModelAsk
+from interlock.gateway.models.requests import ModelAsk
 from tests.conftest import ROOT
 from tests.kits.model_deployment import served_models
 from tests.kits.model_surface import KEY, a_model_surface

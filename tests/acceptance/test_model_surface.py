@@ -23,7 +23,7 @@ from interlock.domain.errors import (
     StoreUnavailable,
     Unpriced,
 )
-from interlock.gateway.model_requests import Caching, ModelAsk, Outlet
+from interlock.gateway.models.requests import Caching, ModelAsk, Outlet
 from tests.kits.model_surface import KEY, OPERATOR, RUN, TOKEN, ShortRoad, a_model_surface
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -15,7 +15,7 @@ from interlock.domain.ids import AgentId
 from interlock.gateway.access_desk import operator_at_the_machine
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
-from interlock.gateway.model_desk import ModelDesk
+from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.record_desk import RecordDesk
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules

@@ -12,7 +12,7 @@ from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import AgentId
 from interlock.gateway.access_desk import operator_at_the_machine
 from interlock.gateway.model_call import ModelGate
-from interlock.gateway.model_requests import ModelAsk, ModelReply, OpenModel, Outlet
+from interlock.gateway.models.requests import ModelAsk, ModelReply, OpenModel, Outlet
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules
 from interlock.server.models.ports import Gate

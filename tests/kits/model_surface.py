@@ -12,7 +12,7 @@ from interlock.domain.errors import BudgetExceeded, InterlockError, ReplyCut, Un
 from interlock.domain.identity import Principal, Role, Scope
 from interlock.domain.ids import AgentId, PrincipalId, RunId, TenantId
 from interlock.domain.models import Dialect
-from interlock.gateway.model_requests import ModelAsk, ModelReply, OpenModel, Outlet
+from interlock.gateway.models.requests import ModelAsk, ModelReply, OpenModel, Outlet
 from interlock.models.codecs.anthropic import Anthropic
 from interlock.models.codecs.openai_chat import OpenAiChat
 from interlock.models.codecs.openai_embeddings import OpenAiEmbeddings

@@ -21,13 +21,13 @@ from interlock.domain.overlays import Overlay
 from interlock.domain.route_settings import Settings
 from interlock.domain.routes import DeclaredModel, RouteRule, Routes, Tier
 from interlock.gateway.leases import LeaseBook
-from interlock.gateway.model_admission import ModelAdmitter
-from interlock.gateway.model_attempts import Attempts, PriceTag
-from interlock.gateway.model_cache import ReplyCache
 from interlock.gateway.model_call import ModelGate
-from interlock.gateway.model_embedding import Embedder
-from interlock.gateway.model_requests import Headers, ModelAsk, Outlet
-from interlock.gateway.model_standing import Standings
+from interlock.gateway.models.admission import ModelAdmitter
+from interlock.gateway.models.attempts import Attempts, PriceTag
+from interlock.gateway.models.cache import ReplyCache
+from interlock.gateway.models.embedding import Embedder
+from interlock.gateway.models.requests import Headers, ModelAsk, Outlet
+from interlock.gateway.models.standing import Standings
 from interlock.gateway.recorder import Recorder
 from interlock.gateway.store import Store
 from interlock.models.codecs.anthropic import Anthropic

@@ -15,7 +15,7 @@ from interlock.cli.session import HERE, Config
 from interlock.config import RouterFile, load_deployment
 from interlock.domain.errors import ConfigurationError, UnknownModel
 from interlock.domain.routes import DeclaredModel
-from interlock.gateway.model_probe import Probe, probe
+from interlock.gateway.models.probe import Probe, probe
 from interlock.models.prices.book import PriceBook, load
 from interlock.wiring import open_interlock
 

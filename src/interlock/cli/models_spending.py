@@ -8,7 +8,7 @@ import typer
 from interlock.cli.output import AsJson, Output
 from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
 from interlock.cli.times import duration_ms
-from interlock.gateway.model_desk import Grouping, GroupSpending
+from interlock.gateway.models.desk import Grouping, GroupSpending
 from interlock.server.api import models_views
 from interlock.server.api.models_documents import SpendingGroupDocument
 

@@ -8,7 +8,7 @@ from interlock.gateway.approval_desk import ApprovalDesk
 from interlock.gateway.brake_desk import BrakeDesk
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.model_call import ModelGate
-from interlock.gateway.model_desk import ModelDesk
+from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.publisher import Publisher
 from interlock.gateway.record_desk import RecordDesk
 from interlock.gateway.run_desk import RunDesk

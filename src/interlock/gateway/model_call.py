@@ -10,14 +10,14 @@ from interlock.domain.identity import Principal
 from interlock.domain.models import ModelCallStatus
 from interlock.domain.route_settings import Durable, OnDisconnect
 from interlock.gateway.evidence import SEEN
-from interlock.gateway.model_admission import ModelAdmitter
-from interlock.gateway.model_attempts import Attempts, Opened
-from interlock.gateway.model_cache import ReplyCache
-from interlock.gateway.model_classifying import answer_of
-from interlock.gateway.model_requests import Headers, ModelAsk, ModelReply, OpenModel, Outlet
-from interlock.gateway.model_shaping import ask_again, enforcement_of, reply_in, reply_of, streamed, unmet
-from interlock.gateway.model_trail import model_called
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.admission import ModelAdmitter
+from interlock.gateway.models.attempts import Attempts, Opened
+from interlock.gateway.models.cache import ReplyCache
+from interlock.gateway.models.classifying import answer_of
+from interlock.gateway.models.requests import Headers, ModelAsk, ModelReply, OpenModel, Outlet
+from interlock.gateway.models.shaping import ask_again, enforcement_of, reply_in, reply_of, streamed, unmet
+from interlock.gateway.models.trail import model_called
+from interlock.gateway.models.walk import Walk
 from interlock.gateway.recorder import Durable as Noted
 from interlock.gateway.recorder import Recorder, Seen
 from interlock.models.counting import texts_in, words_of

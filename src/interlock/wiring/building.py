@@ -48,7 +48,7 @@ from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
 from interlock.gateway.evidence import EvidenceCache
 from interlock.gateway.execution import Executor
-from interlock.gateway.model_desk import ModelDesk
+from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.ports import Clock, Notifier, Secrets, ToolInvoker
 from interlock.gateway.publisher import Declaration, OfferSource, Publisher
 from interlock.gateway.record_desk import RecordDesk

@@ -10,12 +10,12 @@ from interlock.config import Deployment, ProviderKind, RouterFile
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.models import Dialect, Usage
 from interlock.gateway.leases import LeaseBook
-from interlock.gateway.model_admission import ModelAdmitter
-from interlock.gateway.model_attempts import Attempts, PriceTag
-from interlock.gateway.model_cache import ReplyCache
 from interlock.gateway.model_call import ModelGate
-from interlock.gateway.model_embedding import Embedder
-from interlock.gateway.model_standing import Standings
+from interlock.gateway.models.admission import ModelAdmitter
+from interlock.gateway.models.attempts import Attempts, PriceTag
+from interlock.gateway.models.cache import ReplyCache
+from interlock.gateway.models.embedding import Embedder
+from interlock.gateway.models.standing import Standings
 from interlock.gateway.ports import Clock, Secrets
 from interlock.gateway.recorder import Recorder
 from interlock.gateway.release import Release

@@ -28,9 +28,9 @@ from interlock.domain.route_settings import (
     StructuredOutput,
 )
 from interlock.domain.routes import Tier
-from interlock.gateway import model_embedding
-from interlock.gateway.model_cache import ReplyCache
-from interlock.gateway.model_requests import Caching, ModelReply
+from interlock.gateway.models import embedding
+from interlock.gateway.models.cache import ReplyCache
+from interlock.gateway.models.requests import Caching, ModelReply
 from interlock.models.codecs.openai_chat import OpenAiChat
 from interlock.models.ports import Answer, Operation, Outbound
 from tests.kits.gate import AGENT
@@ -454,7 +454,7 @@ async def test_an_embedder_that_tells_no_usage_is_charged_by_estimate_and_serves
 
 
 async def test_an_embedder_that_is_slow_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_embedding, "_PATIENCE_MS", 20)
+    monkeypatch.setattr(embedding, "_PATIENCE_MS", 20)
     slow = scripted("slow", [])
 
     async def never(outbound: Outbound, dialect: Dialect) -> Answer:

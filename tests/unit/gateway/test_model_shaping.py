@@ -12,7 +12,7 @@ from interlock.domain.errors import BadInput, ContextTooLong, SchemaUnmet
 from interlock.domain.models import Dialect, ModelCallStatus, UsageSource
 from interlock.domain.route_settings import ContextBudget, Overflow, Retries, Settings, StructuredOutput
 from interlock.domain.routes import AUTO, Classifier, RouteRule, When
-from interlock.gateway.model_requests import Headers
+from interlock.gateway.models.requests import Headers
 from interlock.models.context import REMOVED
 from tests.kits.models import Heard, Road, a_road, model, over_http, scripted
 from tests.kits.upstreams import Act, Received, Upstream, an_upstream

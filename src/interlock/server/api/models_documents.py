@@ -6,7 +6,7 @@ from typing import Annotated
 
 from interlock.domain.canonical import Json
 from interlock.domain.models import Dialect, ModelCallStatus, UsageSource
-from interlock.gateway.model_desk import Grouping
+from interlock.gateway.models.desk import Grouping
 from interlock.models.spans import SpanStatus
 from interlock.server.api.documents import FailureDocument, Instant
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from interlock.domain.models import Attempt, ModelCallRecord, Usage
 from interlock.domain.money import usd
-from interlock.gateway.model_desk import Grouping, GroupSpending
+from interlock.gateway.models.desk import Grouping, GroupSpending
 from interlock.models.ports import Spending
 from interlock.models.spans import Span, span_of
 from interlock.server.api import views

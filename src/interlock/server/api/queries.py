@@ -11,7 +11,7 @@ from interlock.domain.canonical import Json
 from interlock.domain.errors import BadInput
 from interlock.domain.identity import Role
 from interlock.domain.runs import RunOutcome
-from interlock.gateway.model_desk import Grouping
+from interlock.gateway.models.desk import Grouping
 
 MOST = 1_000
 """How many entries one list holds at most."""

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.errors import BadInput, UnknownModel
-from interlock.gateway.model_requests import OpenModel
+from interlock.gateway.models.requests import OpenModel
 from interlock.server.guard import CALLER
 from interlock.server.models.ports import Gate
 from interlock.server.problems import send_json

@@ -2,7 +2,7 @@
 
 from starlette.types import Receive, Send
 
-from interlock.gateway.model_requests import Headers, Outlet
+from interlock.gateway.models.requests import Headers, Outlet
 
 _HEAD: Headers = (
     (b"content-type", b"text/event-stream; charset=utf-8"),

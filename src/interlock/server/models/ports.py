@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from interlock.domain.identity import Principal
-from interlock.gateway.model_requests import ModelAsk, ModelReply, OpenModel, Outlet
+from interlock.gateway.models.requests import ModelAsk, ModelReply, OpenModel, Outlet
 
 
 class Gate(Protocol):

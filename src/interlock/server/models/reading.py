@@ -12,7 +12,7 @@ from interlock.domain.identity import Principal
 from interlock.domain.ids import RunId, checked_id
 from interlock.domain.models import Dialect
 from interlock.domain.trace_context import TraceContext, trace_context
-from interlock.gateway.model_requests import Caching, ModelAsk
+from interlock.gateway.models.requests import Caching, ModelAsk
 from interlock.models.ports import Operation
 from interlock.server.guard import CALLER, HEADERS, body_of
 from interlock.server.refusals import UnsupportedContent

@@ -3,7 +3,7 @@
 import aiohttp
 import pytest
 
-from interlock.gateway.model_requests import Caching
+from interlock.gateway.models.requests import Caching
 from tests.kits.model_surface import KEY, a_model_surface
 
 BODY = {"model": "scripted", "messages": [{"role": "user", "content": "Hi"}]}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.gateway.model_requests import OpenModel
+from interlock.gateway.models.requests import OpenModel
 from interlock.server.models.listing import anthropic_page
 
 

@@ -8,9 +8,9 @@ from interlock.checks.veil import Veil
 from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.errors import SchemaUnmet
 from interlock.domain.route_settings import Privacy, PrivacyMode
-from interlock.gateway.model_exchange import Exchange, as_it_is, translated
-from interlock.gateway.model_privacy import RestoredStream, hidden, hidden_in, hidden_input, restored, veil_for
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.exchange import Exchange, as_it_is, translated
+from interlock.gateway.models.privacy import RestoredStream, hidden, hidden_in, hidden_input, restored, veil_for
+from interlock.gateway.models.walk import Walk
 from interlock.models.context import fitted
 from interlock.models.counting import Count
 from interlock.models.dialogue import Reply

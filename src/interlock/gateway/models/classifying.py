@@ -7,10 +7,10 @@ from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect, trace_of
 from interlock.domain.route_settings import Privacy
 from interlock.domain.trace_context import span_of_call
-from interlock.gateway.model_attempts import Attempts
-from interlock.gateway.model_requests import ModelAsk
-from interlock.gateway.model_shaping import reply_in
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.attempts import Attempts
+from interlock.gateway.models.requests import ModelAsk
+from interlock.gateway.models.shaping import reply_in
+from interlock.gateway.models.walk import Walk
 from interlock.models.counting import last_words
 from interlock.models.routing import Classify, Plan
 from interlock.models.tokens.counting import likely

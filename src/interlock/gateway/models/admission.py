@@ -13,12 +13,12 @@ from interlock.domain.models import Dialect, ModelCall
 from interlock.domain.route_settings import ProviderSide as OnProviderSide
 from interlock.domain.route_settings import RunNeed
 from interlock.domain.routes import Classifier, DeclaredModel, RouteRule
-from interlock.gateway.model_attempts import CounterOf, PriceOf
-from interlock.gateway.model_classifying import classifying
-from interlock.gateway.model_requests import ModelAsk, OpenModel
-from interlock.gateway.model_shaping import trim
-from interlock.gateway.model_standing import Standings
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.attempts import CounterOf, PriceOf
+from interlock.gateway.models.classifying import classifying
+from interlock.gateway.models.requests import ModelAsk, OpenModel
+from interlock.gateway.models.shaping import trim
+from interlock.gateway.models.standing import Standings
+from interlock.gateway.models.walk import Walk
 from interlock.gateway.ports import Clock
 from interlock.gateway.release import Release
 from interlock.models.counting import given_tokens, last_words, likely_tokens, request_tokens

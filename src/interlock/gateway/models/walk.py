@@ -17,8 +17,8 @@ from interlock.domain.errors import InterlockError, MalformedJson, ModelUnavaila
 from interlock.domain.ids import random_bytes
 from interlock.domain.models import Attempt, ModelCall, ModelCallRecord, ModelCallStatus, ProposedCall
 from interlock.domain.trace_context import span_of_call
-from interlock.gateway.model_requests import ModelAsk
-from interlock.gateway.model_standing import Standing
+from interlock.gateway.models.requests import ModelAsk
+from interlock.gateway.models.standing import Standing
 from interlock.models.cache import Lookup
 from interlock.models.dialogue import Request, ToolUse
 from interlock.models.routing import Plan

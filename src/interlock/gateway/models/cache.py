@@ -4,10 +4,10 @@ import orjson
 
 from interlock.checks.detectors import finds
 from interlock.domain.errors import BadModelReply, StoreUnavailable
-from interlock.gateway.model_embedding import Embedder
-from interlock.gateway.model_requests import Caching
-from interlock.gateway.model_shaping import seen_in
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.embedding import Embedder
+from interlock.gateway.models.requests import Caching
+from interlock.gateway.models.shaping import seen_in
+from interlock.gateway.models.walk import Walk
 from interlock.gateway.store import Store, Tx
 from interlock.models.cache import Asked, Kinship, Lookup, exact_key, is_cacheable, is_twisted, kinship, may_keep
 from interlock.models.dialogue import Stop

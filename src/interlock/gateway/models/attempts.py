@@ -26,9 +26,9 @@ from interlock.domain.models import Attempt, Dialect, Usage, UsageSource
 from interlock.domain.route_settings import Retries
 from interlock.domain.route_settings import Unpriced as OnUnpriced
 from interlock.gateway.leases import Excess, Held, LeaseBook
-from interlock.gateway.model_exchange import Exchange, Passage, Whole
-from interlock.gateway.model_shaping import exchange_for
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.exchange import Exchange, Passage, Whole
+from interlock.gateway.models.shaping import exchange_for
+from interlock.gateway.models.walk import Walk
 from interlock.models.counting import Count, request_tokens
 from interlock.models.ports import Answer, Operation, Outbound, Provider
 from interlock.models.routing import Candidate, Health, delays, may_mend, pause

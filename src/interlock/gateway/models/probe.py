@@ -10,7 +10,7 @@ import orjson
 from interlock.domain.errors import InterlockError, ModelTimeout
 from interlock.domain.models import Dialect, Usage
 from interlock.domain.routes import DeclaredModel
-from interlock.gateway.model_exchange import translated
+from interlock.gateway.models.exchange import translated
 from interlock.models.dialogue import Message, Request, Role, Text
 from interlock.models.ports import Operation, Outbound, Provider
 from interlock.models.wire import Wire

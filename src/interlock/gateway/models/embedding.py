@@ -9,10 +9,10 @@ from interlock.domain.ids import ModelCallId, ordered_id
 from interlock.domain.models import Dialect, ModelCallStatus, trace_of
 from interlock.domain.route_settings import Retries
 from interlock.domain.trace_context import span_of_call
-from interlock.gateway.model_attempts import Attempts
-from interlock.gateway.model_requests import ModelAsk
-from interlock.gateway.model_trail import model_called
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.attempts import Attempts
+from interlock.gateway.models.requests import ModelAsk
+from interlock.gateway.models.trail import model_called
+from interlock.gateway.models.walk import Walk
 from interlock.gateway.recorder import Recorder
 from interlock.models.ports import Operation
 from interlock.models.routing import Candidate, Plan, Router

@@ -3,7 +3,7 @@
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.ids import new_id
 from interlock.domain.models import ModelCallRecord
-from interlock.gateway.model_walk import Walk
+from interlock.gateway.models.walk import Walk
 
 
 def model_called(record: ModelCallRecord, walk: Walk) -> AuditEvent:
