@@ -1,0 +1,38 @@
+"""A database that is up to date is opened without what migrates."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from interlock.adapters.sql import open_store
+from interlock.adapters.sql.schema import HEAD
+
+OPENED = """
+import asyncio, sys
+from interlock.adapters.sql import open_store
+async def main():
+    await (await open_store(sys.argv[1])).close()
+asyncio.run(main())
+print("alembic" in sys.modules)
+"""
+
+
+async def _opened(url: str) -> None:
+    await (await open_store(url)).close()
+
+
+def test_the_newest_step_is_the_one_that_is_looked_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", "interlock.adapters.sql:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_a_database_that_is_up_to_date_is_opened_without_the_migrations(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/gate.db"
+    asyncio.run(_opened(url))
+    again = subprocess.run([sys.executable, "-c", OPENED, url], capture_output=True, text=True, check=True)
+    assert again.stdout.strip() == "False"
