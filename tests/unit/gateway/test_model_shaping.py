@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import orjson
 import pytest
 
+from interlock.domain.brakes import BrakeTarget
 from interlock.domain.budgets import Limit, Measure, Scope, Window
 from interlock.domain.canonical import Json
 from interlock.domain.errors import BadInput, ContextTooLong, SchemaUnmet
@@ -231,6 +232,14 @@ async def classified(answer: Act) -> AsyncIterator[tuple[Road, Upstream]]:
         ) as road,
     ):
         yield road, upstream
+
+
+async def test_a_brake_stops_the_classifying_model_and_the_rule_says_who_serves_then() -> None:
+    async with classified(Act(words="hard")) as (road, upstream):
+        await road.kit.brake(BrakeTarget.MODEL, "small")
+        await road.chat("Prove it", model=AUTO)
+        assert [one.body["model"] for one in upstream.received] == ["m"]
+        assert "classifier_failed" in [event["kind"] for record in await road.records() for event in record.events]
 
 
 @pytest.mark.parametrize(("said", "served"), [("hard", "large"), ("easy", "m"), ("I would not know", "m")])

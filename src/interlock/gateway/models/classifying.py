@@ -50,7 +50,11 @@ def classifying(walk: Walk, chat: Wire) -> Walk:
 
 
 async def answer_of(walk: Walk, attempts: Attempts) -> str:
-    """Make the call; return what the model said. Raises an InterlockError."""
+    """Make the call; return what the model said. Raises an InterlockError: Braked when an operator has stopped that model."""
+    candidate = walk.planned.candidates[0]
+    if walk.standing is not None:
+        names = frozenset({candidate.model, candidate.provider, candidate.provider_model})
+        walk.standing.check(walk.call.agent, names, walk.started_at)
     served = await attempts.whole(walk)
     await attempts.settle(walk, served.tried, served.whole.seen, "served")
     walk.saw(served.whole.seen)
