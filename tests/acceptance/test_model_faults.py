@@ -185,3 +185,15 @@ async def test_two_that_speak_at_once_are_both_paid_and_one_is_heard() -> None:
             records = await road.records()
             assert all(len(record.attempts) == 2 for record in records)
             assert (await road.balances())["tokens"][1] == 0
+
+
+async def test_a_hedge_takes_a_refused_request_nowhere_else() -> None:
+    models = (model("m", fallbacks=("spare", "third")), model("spare"), model("third"))
+    async with (
+        an_upstream(Dialect.OPENAI_CHAT, Act(Fault.REFUSED), count_input=counted) as upstream,
+        over_http("up", upstream.url) as provider,
+        a_road(provider, models=models, settings=replace(SETTINGS, hedge_ms=300)) as road,
+    ):
+        with pytest.raises(ModelFailed):
+            await road.chat()
+        assert "third" not in [one.body["model"] for one in upstream.received]

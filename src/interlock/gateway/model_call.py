@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Coroutine
 from typing import Any
 
@@ -22,6 +23,7 @@ from interlock.gateway.recorder import Durable as Noted
 from interlock.gateway.recorder import Recorder, Seen
 from interlock.models.counting import texts_in, words_of
 
+_LOG = logging.getLogger(__name__)
 _PATIENCE_S = 15.0
 """How long a reply that proposes tool calls waits for its record."""
 _REST_S = 10.0
@@ -260,6 +262,9 @@ def _as_told(error: BaseException, opened: Opened) -> InterlockError:
     name = opened.tried.candidate.provider_model
     if isinstance(error, TimeoutError):
         return ModelTimeout(f"{name} took too long over its reply", do="Treat what came as incomplete, and ask again")
+    if isinstance(error, Exception):
+        # The caller learns only that it broke off; whoever runs Interlock has to learn why.
+        _LOG.error("A stream failed inside Interlock", exc_info=error)
     return StreamBroken(f"The reply of {name} broke off", do="Treat what came as incomplete, and ask again")
 
 

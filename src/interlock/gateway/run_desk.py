@@ -242,14 +242,11 @@ class RunDesk:
                     lost(tx, record, now)
                     given_up += 1
             reclaim(tx, alive | {owner}, now)
-            tx.models.drop_expired(now, _MOST_EXPIRED)
             return given_up
 
         return await self._store.transact(work)
 
 
-_MOST_EXPIRED = 200
-"""Kept replies that one sweep takes away."""
 _PATIENCE_MS = 15 * 60 * 1000
 """How long a repeatable call of a dead process waits for its caller to ask again."""
 

@@ -263,3 +263,15 @@ async def test_a_picture_is_let_through() -> None:
         body = {"model": "m", "messages": [{"role": "user", "content": content}]}
         await road.gate.reply(road.ask_in(Dialect.OPENAI_CHAT, body))
         assert (await road.record()).status is ModelCallStatus.SUCCEEDED
+
+
+async def test_a_call_that_no_budget_holds_leaves_the_probe_of_a_circuit_to_the_next() -> None:
+    limit = Limit("tokens", Measure.TOKENS, Scope.AGENT, 2_000, Window.DAY)
+    async with a_road(scripted("up", HELLO), limits=(limit,), settings=QUICK) as road:
+        for _ in range(QUICK.breaker.failures):
+            road.health.failed("m", road.kit.clock.now())
+        road.kit.clock.time += QUICK.breaker.cool_down_ms
+        with pytest.raises(BudgetExceeded):
+            await road.chat(max_tokens=50_000)
+        await road.chat(max_tokens=50)
+        assert (await road.record()).status is ModelCallStatus.SUCCEEDED

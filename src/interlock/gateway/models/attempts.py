@@ -179,7 +179,9 @@ class Attempts:
         if settings.hedge_ms is not None and len(candidates) > 1:
             try:
                 return await self._hedged(walk, attempt, candidates[0], candidates[1], settings.hedge_ms)
-            except ModelFailed as error:
+            except ModelRefused:
+                raise
+            except (ModelFailed, Uncarriable) as error:
                 failure, candidates = error, candidates[2:]
         for candidate in candidates:
             for number in range(settings.retries.attempts):
@@ -188,6 +190,7 @@ class Attempts:
                 try:
                     return await attempt(walk, candidate)
                 except Uncarriable as error:
+                    self._health.abandoned(candidate.model)
                     failure = error
                     break
                 except ModelFailed as error:
@@ -195,6 +198,10 @@ class Attempts:
                     length = _wait(settings.retries, walk.call.id, number, error)
                     if length is None or not may_mend(settings.retries, error):
                         break
+                except InterlockError:
+                    # Nothing was sent, so nothing is known of the model: a probe of its circuit is open to others again.
+                    self._health.abandoned(candidate.model)
+                    raise
                 await asyncio.sleep((length + _MARGIN_MS) / 1000)
             if isinstance(failure, ModelRefused):
                 break
