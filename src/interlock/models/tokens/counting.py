@@ -9,8 +9,6 @@ from typing import Protocol
 
 _WRAPPING = 32
 """Tokens that formats put around even the shortest request."""
-OVERHEAD = 1_024
-"""Tokens that a provider may add to a request unseen: what wraps messages, and its own prompt for the use of tools."""
 _CL100K = ("gpt-3.5", "gpt-4-", "gpt-4", "gpt-35", "text-embedding-")
 _O200K = ("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-6", "gpt-oss", "chatgpt", "codex", "o1", "o3", "o4")
 _OTHER_MAKERS = (7, 5)
@@ -108,15 +106,6 @@ def counter() -> Counter:
     bindings = importlib.util.module_from_spec(compiled)
     compiled.loader.exec_module(bindings)
     return Vocabularies(importlib.metadata.version("bpe-openai"), bindings.tokenizer_for_encoding)
-
-
-def estimate(body_bytes: int, image_tokens: int = 0) -> int:
-    """Return a number of tokens that a JSON request of so many bytes cannot exceed, without reading it.
-
-    Every token of a text stands for at least one byte of it. What a body only names is not in it: `image_tokens` is for
-    its images (see `images`), and nothing here covers earlier responses or files that a provider keeps.
-    """
-    return body_bytes + OVERHEAD + image_tokens
 
 
 def likely(body_bytes: int, image_tokens: int = 0) -> int:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.models.tokens.counting import Counter, Estimate, Vocabularies, counter, estimate, likely
+from interlock.models.tokens.counting import Counter, Estimate, Vocabularies, counter, likely
 
 # What OpenAI's own vocabularies make of these texts.
 KNOWN = [
@@ -75,13 +75,12 @@ def test_a_model_is_counted_with_its_own_vocabulary_and_others_with_more_than_op
     assert found.method("gpt-4") == "bpe-openai 1.0 cl100k_base"
 
 
-def test_a_request_is_bounded_by_its_bytes_whatever_is_in_it() -> None:
-    assert estimate(10_000) >= 10_000
-    assert estimate(0, image_tokens=765) > 765
-    assert likely(10_000) < estimate(10_000)
+def test_a_request_is_estimated_at_a_good_third_of_its_bytes() -> None:
+    assert 10_000 // 3 < likely(10_000) < 10_000
+    assert likely(0, image_tokens=765) > 765
 
 
-def test_recorded_requests_have_fewer_tokens_than_either_estimate(data_folder: Path) -> None:
+def test_recorded_requests_have_fewer_tokens_than_are_held(data_folder: Path) -> None:
     """What gpt-4.1 was billed for 476 requests with tools, against the bytes that they had."""
     policy = (data_folder / "env" / "tau2_retail" / "policy.md").read_text()
     tools = json.loads(gzip.decompress((data_folder / "env" / "tau2_retail" / "tools.json.gz").read_bytes()))
@@ -94,7 +93,7 @@ def test_recorded_requests_have_fewer_tokens_than_either_estimate(data_folder: P
                 body = {"model": "gpt-4.1", "messages": sent, "tools": tools}
                 size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
                 tokens = message["usage"]["prompt_tokens"]
-                assert tokens <= likely(size) <= estimate(size)
+                assert tokens <= likely(size)
                 ratios.append(size / tokens)
                 words = message["content"] or json.dumps(message["tool_calls"])
                 assert message["usage"]["completion_tokens"] <= Estimate().count(words, "gpt-4.1") + 8
