@@ -26,3 +26,4 @@ pin uv requirements/uv.in
 pin postgres requirements/postgres.in
 pin node requirements/node.in
 pin bench-litellm requirements/bench-litellm.in
+pin phoenix requirements/phoenix.in

@@ -17,7 +17,7 @@ SOURCE = ROOT / "src" / "interlock"
 MODULES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE = 450
 LONGEST_FUNCTION = 60
-EXTRAS = ["cedarpy", "regopy", "psycopg", "keyring", "uvloop", "bpe_openai", "numpy"]
+EXTRAS = ["cedarpy", "regopy", "psycopg", "keyring", "uvloop", "bpe_openai", "numpy", "google.protobuf", "duckdb"]
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "service", "handler", "base"}
 
 

@@ -1,5 +1,7 @@
-"""Where the trail is kept. Every method runs inside one transaction of the store."""
+"""Where the trail and the log over it are kept. Every method runs inside one transaction of the store."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from interlock.domain.audit import AuditEvent
@@ -14,3 +16,48 @@ class AuditTrail(Protocol):
 
     def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
         """Return events, newest first; `subject` matches from its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """An event that has its place in the log."""
+
+    index: int
+    """From 0, without gaps."""
+    leaf: bytes
+    """Its canonical JSON (`interlock.audit.leaf.leaf_bytes`)."""
+    leaf_hash: bytes
+
+
+class AuditLog(Protocol):
+    """The trail in the order of the log: a Merkle tree of RFC 6962 over the leaf hashes, and its signed checkpoints."""
+
+    def place(self, limit: int) -> int:
+        """Give the next leaf indices to up to `limit` events that have none; return how many.
+
+        One transaction at a time does so. An event that commits late gets a later index: none is ever skipped.
+        """
+
+    def size(self) -> int:
+        """Return how many events have a place."""
+
+    def entries(self, first: int, limit: int) -> tuple[LogEntry, ...]:
+        """Return up to `limit` entries from index `first` on, in order."""
+
+    def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
+        """Return the placed entries of exactly this subject, in order."""
+
+    def hashes(self, level: int, first: int, count: int) -> tuple[bytes, ...]:
+        """Return hashes of full subtrees of 2**level leaves, from the `first` on: what proofs are made of."""
+
+    def keep_hashes(self, level: int, first: int, hashes: Sequence[bytes]) -> None:
+        """Record hashes of full subtrees of 2**level leaves, from the `first` on."""
+
+    def checkpoint(self) -> bytes | None:
+        """Return the latest signed checkpoint (C2SP tlog-checkpoint), or None while there is none."""
+
+    def keep_checkpoint(self, size: int, note: bytes) -> None:
+        """Record a signed checkpoint of a tree of `size`."""
+
+    def checkpoints(self, first: int, limit: int) -> tuple[bytes, ...]:
+        """Return up to `limit` signed checkpoints of trees of at least `first` leaves, smallest first."""

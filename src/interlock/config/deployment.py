@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
+from interlock.config.keeping import Keeping
 from interlock.config.router_values import RouterFile
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.budgets import Limit
@@ -156,6 +157,8 @@ class Deployment:
     """Every file that was read."""
     router: RouterFile | None = None
     """Where model calls go; None when the deployment has no models."""
+    keeping: Keeping = field(default_factory=Keeping)
+    """How the record is kept."""
 
 
 def store_url(deployment: Deployment, environ: Mapping[str, str]) -> str:

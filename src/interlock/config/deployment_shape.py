@@ -1,6 +1,7 @@
 """What interlock.yaml may hold."""
 
 from interlock.config.deployment import Auth, Pins
+from interlock.config.keeping_shape import FIELDS as KEEPING
 from interlock.config.limits import LIMITS
 from interlock.config.overlay_file import ENVIRONMENT, TIER
 from interlock.config.records import Field, ListOf, MapOf, Record
@@ -146,6 +147,7 @@ DEPLOYMENT_FILE = Record(
             Record("the sampling", (Field("tier_2", SHARE, "Of calls of tier 2.", default="2%"),)),
             "Which share of allowed calls people review afterwards.",
         ),
+        *KEEPING,
     ),
     doc="One file per deployment. Paths are relative to it.",
 )

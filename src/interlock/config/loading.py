@@ -12,6 +12,7 @@ from interlock.config.agent_shape import AGENT_FILE
 from interlock.config.connections import connections
 from interlock.config.deployment import ApprovalClock, Deployment, Pins, Server, ToolMention
 from interlock.config.deployment_shape import DEFAULT_CLOCK, DEFAULT_SAMPLING, DEPLOYMENT_FILE
+from interlock.config.keeping_shape import keeping
 from interlock.config.limits import limits
 from interlock.config.nodes import MAX_CHARACTERS, Node, Series, Table, parse, plain
 from interlock.config.problems import Findings, echo, refusal
@@ -148,6 +149,7 @@ class _Loader:
             mentions=tuple(ToolMention(name, spot) for name, spot in self.found.mentions),
             files=(file, *self.files),
             router=router,
+            keeping=keeping(said, self.found),
         )
 
     def agents(self) -> dict[AgentId, AgentPolicy]:

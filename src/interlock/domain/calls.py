@@ -40,6 +40,10 @@ class ToolCall:
     """True forces an approval; False never lifts one."""
     dry_run: bool = False
     """True asks what would happen; nothing is executed."""
+    trace: str = ""
+    """The trace that its caller named, as 32 hexadecimal digits; empty when nobody named one: it is its run's."""
+    parent_span: str = ""
+    """The span of that trace which asked, as 16 hexadecimal digits."""
 
     @property
     def arguments_hash(self) -> str:

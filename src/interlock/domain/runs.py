@@ -43,3 +43,9 @@ class Run:
     ended_at: int | None = None
     outcome: RunOutcome | None = None
     """None while nobody has said it."""
+    trace: str = ""
+    """The trace that it is: the one that its opener named, else its own; 32 hexadecimal digits. Empty for runs of long ago."""
+    parent_span: str = ""
+    """The span of that trace under which it was opened, as 16 hexadecimal digits."""
+    salt: bytes = b""
+    """32 random bytes; the audit trail holds HMACs of labels and user under it."""

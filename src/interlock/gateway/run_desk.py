@@ -8,15 +8,16 @@ from interlock.domain.calls import CallKey, CallRecord, CallStatus, Failure, Too
 from interlock.domain.canonical import Json, JsonObject, canonical_json, check_json
 from interlock.domain.errors import BadInput, Conflict, Forbidden, RunClosed, UnknownRecord, UnknownRun
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import AgentId, CallId, RunId, ToolName, UserId, checked_id, new_id
+from interlock.domain.ids import AgentId, CallId, RunId, ToolName, UserId, checked_id, new_id, random_bytes
 from interlock.domain.runs import Run, RunOutcome, RunState
+from interlock.domain.trace_context import TraceContext, trace_of_run
 from interlock.gateway.admission import ALIVE_MS
 from interlock.gateway.ports import Clock
 from interlock.gateway.reclaim import reclaim
 from interlock.gateway.release import Release
 from interlock.gateway.settlement import lost, pay
 from interlock.gateway.store import Store, Tx
-from interlock.gateway.trail import run_event, settled
+from interlock.gateway.trail import run_event, run_opened, settled
 from interlock.identity.credentials import root_token
 from interlock.runs.ports import CallFilter
 
@@ -41,6 +42,8 @@ class Opening:
     """Narrows the run's token; None means every tool of the agent."""
     run: RunId | None = None
     """An id of the caller's own choice."""
+    trace: TraceContext | None = None
+    """The span under which it is opened, where its opener is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,9 @@ class RunDesk:
         _check_texts(opening)
         now = self._clock.now()
         life = policies.agent.max_wall_ms or self._release().run_life_ms
+        id = RunId(checked_id(opening.run, "run id")) if opening.run else RunId(new_id("run"))
         run = Run(
-            id=RunId(checked_id(opening.run, "run id")) if opening.run else RunId(new_id("run")),
+            id=id,
             tenant=principal.tenant,
             agent=agent,
             principal=principal.id,
@@ -78,6 +82,9 @@ class RunDesk:
             deadline=now + life,
             user=UserId(checked_id(opening.user, "user id")) if opening.user else None,
             labels=opening.labels,
+            trace=opening.trace.trace if opening.trace is not None else trace_of_run(principal.tenant, id),
+            parent_span=opening.trace.span if opening.trace is not None else "",
+            salt=random_bytes(32),
         )
         bearer = replace(principal, roles=frozenset({Role.AGENT}), agent=agent)
         secret, token = root_token(bearer, run.id, tools=opening.tools, now=now, deadline=run.deadline)
@@ -87,8 +94,7 @@ class RunDesk:
             for kind, text in _texts(opening):
                 tx.evidence.append(run.tenant, run.id, kind, text, None)
             tx.identities.add_token(token)
-            body = {"deadline": run.deadline, "labels": dict(run.labels), "token": token.id}
-            tx.audit.append(run_event(AuditKind.RUN_OPENED, run, now, principal.id, body))
+            tx.audit.append(run_opened(run, token.id))
 
         await self._store.transact(work)
         return OpenedRun(run, secret, token.expires_at)

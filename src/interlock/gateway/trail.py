@@ -92,6 +92,18 @@ def approval_escalated(approval: Approval, now: int) -> AuditEvent:
     return event(approval.binding.key.tenant, AuditKind.APPROVAL_ESCALATED, now, "gateway", str(approval.id), body)
 
 
+def run_opened(run: Run, token: str) -> AuditEvent:
+    """Return the event of a run that begins. What its opener says of its user and its labels enters as commitments."""
+    body = {
+        "deadline": run.deadline,
+        "labels": _committed(run, "labels", dict(run.labels)) if run.labels else None,
+        "token": token,
+        "trace": run.trace,
+        "user": _committed(run, "user", run.user) if run.user else None,
+    }
+    return run_event(AuditKind.RUN_OPENED, run, run.opened_at, run.principal, body)
+
+
 def run_event(kind: AuditKind, run: Run, now: int, actor: str, body: JsonObject) -> AuditEvent:
     """Return an event about a run."""
     return event(run.tenant, kind, now, actor, str(run.id), {"agent": run.agent, **body})
@@ -110,6 +122,10 @@ def brake_event(kind: AuditKind, brake: Brake, now: int, actor: str) -> AuditEve
 
 def _result(result: ToolResult) -> Json:
     return {"content": result.content, "is_error": result.is_error, "redacted": result.redacted}
+
+
+def _committed(run: Run, field: str, value: Json) -> str:
+    return commitment(run.salt, field.encode() + b"\x00" + canonical_json(value))
 
 
 def _sealed(record: CallRecord, field: str, value: Json) -> str:

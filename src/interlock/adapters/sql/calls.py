@@ -212,7 +212,9 @@ def record_of(row: Row, session: Session) -> CallRecord:
         result,
     ) = row
     call_key = CallKey(*key)
-    principal, user, reason, proposed_by, constraints, requires_approval, dry_run = decode(proposal)
+    # Rows of earlier versions end before the trace.
+    principal, user, reason, proposed_by, constraints, requires_approval, dry_run, *traced = decode(proposal)
+    trace, parent_span = traced or ("", "")
     decision, approval, idempotency_key, failure, extras = decode(progress)
     return CallRecord(
         call=ToolCall(
@@ -227,6 +229,8 @@ def record_of(row: Row, session: Session) -> CallRecord:
             constraints=tuple(_constraint(fields) for fields in constraints),
             requires_approval=requires_approval,
             dry_run=dry_run,
+            trace=trace,
+            parent_span=parent_span,
         ),
         arguments_hash=arguments_hash,
         status=CallStatus(status),
@@ -269,9 +273,8 @@ def _body(inline: bytes | None, key: CallKey, part: str, session: Session) -> Js
 
 def _proposal(call: ToolCall) -> bytes:
     constraints = [asdict(constraint) for constraint in call.constraints]
-    return encode(
-        [call.principal, call.user, call.reason, call.proposal, constraints, call.requires_approval, call.dry_run]
-    )
+    asked = [call.principal, call.user, call.reason, call.proposal, constraints, call.requires_approval, call.dry_run]
+    return encode([*asked, call.trace, call.parent_span] if call.trace else asked)
 
 
 def _constraint(fields: dict[str, Any]) -> Constraint:

@@ -10,13 +10,14 @@ from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.runs.ports import Heartbeats, RunRecords
 
 OPEN = Statement("""
-    INSERT INTO runs (tenant, run, agent, principal, user_id, state, opened_at, deadline, labels)
-    VALUES (:tenant, :run, :agent, :principal, :user, :state, :opened_at, :deadline, :labels)
+    INSERT INTO runs (tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, trace, parent_span, salt)
+    VALUES (:tenant, :run, :agent, :principal, :user, :state, :opened_at, :deadline, :labels, :trace, :parent_span, :salt)
     ON CONFLICT (tenant, run) DO NOTHING
 """)
 
 FIND = Statement("""
-    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome
+    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome,
+           trace, parent_span, salt
     FROM runs WHERE tenant = :tenant AND run = :run
 """)
 
@@ -53,7 +54,8 @@ SUCCESSES = Statement(
 )
 
 LATEST = Statement("""
-    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome
+    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome,
+           trace, parent_span, salt
     FROM runs WHERE tenant = :tenant ORDER BY seq DESC LIMIT :limit
 """)
 
@@ -83,6 +85,9 @@ class SqlRuns(RunRecords):
             "opened_at": run.opened_at,
             "deadline": run.deadline,
             "labels": encode(run.labels),
+            "trace": run.trace,
+            "parent_span": run.parent_span,
+            "salt": run.salt,
         }
         if self._session.run(OPEN, values) == 0:
             raise Conflict("There is a run of this id already", do="Open the run under another id")
@@ -122,7 +127,8 @@ class SqlHeartbeats(Heartbeats):
 
 
 def _run(row: Row) -> Run:
-    tenant, run, agent, principal, user, state, opened_at, deadline, labels, ended_at, outcome = row
+    tenant, run, agent, principal, user, state, opened_at, deadline, labels, ended_at, outcome, *traced = row
+    trace, parent_span, salt = traced
     return Run(
         id=run,
         tenant=tenant,
@@ -135,4 +141,7 @@ def _run(row: Row) -> Run:
         labels=tuple((name, value) for name, value in decode(labels)),
         ended_at=ended_at,
         outcome=RunOutcome(outcome) if outcome is not None else None,
+        trace=trace,
+        parent_span=parent_span,
+        salt=salt or b"",
     )

@@ -4,7 +4,7 @@ import importlib
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0002"
+HEAD = "0005"
 """The newest step of the migrations."""
 _TABLE = "alembic_version"
 

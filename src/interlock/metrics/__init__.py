@@ -1,0 +1,1 @@
+"""What is counted of the roads, and the alerts and dashboards that follow from it."""

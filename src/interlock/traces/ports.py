@@ -1,0 +1,190 @@
+"""Where spans and the sums of runs are kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from interlock.domain.ids import RunId, TenantId
+from interlock.domain.spans import Span
+
+
+class SpanRow(NamedTuple):
+    """A span as it is stored. Thousands are made in a second, so this is a bare tuple."""
+
+    trace: bytes
+    """16 bytes."""
+    span: bytes
+    """8 bytes."""
+    parent: bytes | None
+    name: str
+    category: str
+    """A `Category`."""
+    kind: str
+    """A `SpanKind`."""
+    status: str
+    """A `SpanStatus`."""
+    start_ns: int
+    end_ns: int
+    run: str
+    """The run that it names (`interlock.run`, a session or conversation id); empty when none."""
+    workflow: str
+    """The agent or workflow that it names; empty when none."""
+    user: str
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_nano_usd: int
+    details: bytes
+    """JSON: attributes that are short, events, links, scope, resource, message; what is long stands in `bodies`."""
+    bodies: tuple[tuple[str, bytes, bytes], ...]
+    """(attribute, SHA-256, UTF-8 text), redacted. Stored once per trace and hash, apart from the rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a batch of spans."""
+
+    stored: int
+    repeated: int
+    """Spans that were there already: receivers are sent some twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """The one row of sums that each run, or trace without a run, has."""
+
+    tenant: TenantId
+    trace_id: str
+    run: RunId | None
+    """None for a trace that came from outside and names no run."""
+    workflow: str
+    """The agent, or the name of the root span's agent or service."""
+    user: str
+    state: str
+    """`open`, `closed`, `stopped`; empty for traces from outside."""
+    outcome: str
+    started_at: int
+    """Milliseconds since the epoch."""
+    ended_at: int | None
+    model_calls: int = 0
+    tool_calls: int = 0
+    failed_calls: int = 0
+    denied: int = 0
+    held: int = 0
+    """Calls that waited, or wait, for a person."""
+    escalated: int = 0
+    near_misses: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int = 0
+    spans: int = 0
+    """Spans that came from outside."""
+    errors: int = 0
+    """Of those, the ones that say error."""
+    reported_input_tokens: int = 0
+    """What the spans from outside say. Never added to our own sums: the same calls may stand in both."""
+    reported_output_tokens: int = 0
+    reported_cost_nano_usd: int = 0
+
+    @property
+    def duration_ms(self) -> int | None:
+        """From the first to the last that is known of it."""
+        return None if self.ended_at is None else self.ended_at - self.started_at
+
+
+class RunChange(NamedTuple):
+    """What one event of the trail adds to the sums of its run."""
+
+    tenant: str
+    run: str
+    trace: bytes
+    at: int
+    workflow: str = ""
+    user: str = ""
+    state: str = ""
+    outcome: str = ""
+    ended_at: int | None = None
+    model_calls: int = 0
+    tool_calls: int = 0
+    failed_calls: int = 0
+    denied: int = 0
+    held: int = 0
+    escalated: int = 0
+    near_misses: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_nano_usd: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunQuery:
+    """Which runs to list; empty means any."""
+
+    tenant: TenantId
+    since: int = 0
+    """Milliseconds since the epoch."""
+    until: int = 1 << 62
+    workflow: str = ""
+    user: str = ""
+    state: str = ""
+    outcome: str = ""
+    limit: int = 100
+
+
+class Order(StrEnum):
+    """By what runs are listed."""
+
+    NEWEST = "newest"
+    DEAREST = "dearest"
+    LONGEST = "longest"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowFigures:
+    """How the runs of one workflow did in a span of time."""
+
+    workflow: str
+    runs: int
+    succeeded: int
+    escalated: int
+    cost_nano_usd: int
+    p50_cost_nano_usd: int
+    p95_cost_nano_usd: int
+    p50_ms: int
+    p95_ms: int
+    p99_ms: int
+
+
+class SpanStore(Protocol):
+    """Spans, bodies and sums of runs. Raises StoreUnavailable when nothing can be kept: nothing was then acknowledged."""
+
+    async def add(self, tenant: TenantId, rows: Sequence[SpanRow]) -> Receipt:
+        """Keep spans; they are on disk when this returns. The sums of their traces change in the same transaction."""
+
+    async def follow(self, name: str, position: int, changes: Sequence[RunChange]) -> None:
+        """Add `changes` to the sums of runs, and note that the follower `name` has read the trail up to `position`."""
+
+    async def position(self, name: str) -> int:
+        """Return how far the follower `name` has read; 0 when it never did."""
+
+    async def trace(self, tenant: TenantId, trace_id: str) -> tuple[Span, ...]:
+        """Return the spans of one trace that came from outside, in order of start, with their bodies."""
+
+    async def summary(self, tenant: TenantId, *, run: RunId | None = None, trace_id: str = "") -> RunSummary | None:
+        """Return the sums of one run or trace, or None."""
+
+    async def runs(self, query: RunQuery, order: Order = Order.NEWEST) -> tuple[RunSummary, ...]:
+        """Return the sums of matching runs."""
+
+    async def workflows(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowFigures, ...]:
+        """Return the figures of each workflow, by name, over runs that began in [since, until)."""
+
+    async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
+        """Delete the spans, bodies and names of a user, or of runs; their sums stay, without the user. Return how many spans."""
+
+    async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
+        """Delete up to `limit` spans that began before `before`, except of `keep_runs`; return how many."""
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of connections."""
