@@ -7,21 +7,26 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 import uvicorn
 
+from interlock.adapters.clock import SystemClock
 from interlock.cli.exits import Exit
 from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config
+from interlock.cli.version import installed
 from interlock.config import Server
+from interlock.metrics.roads import RoadMeter
 from interlock.server.app import build_app
-from interlock.server.guard import DoorRules
-from interlock.wiring import Interlock, open_interlock
+from interlock.server.guard import ANONYMOUS, DoorRules
+from interlock.server.metrics import OPEN
+from interlock.wiring import Interlock, every, open_interlock
+from interlock.wiring.metering import SAMPLE_S, Gauges
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -56,17 +61,22 @@ def serve(
 
 
 async def _serve(config: Config, host: str | None, port: int | None, output: Output) -> signal.Signals | None:
-    async with open_interlock(config) as interlock:
+    meter = RoadMeter(installed())
+    async with open_interlock(config, meter=meter) as interlock:
         declared = interlock.deployment.server
+        gauges = Gauges(meter, interlock.store, interlock.deployment.tenant, SystemClock())
+        gauges.watch(interlock.models.recorder)
+        gauges.declare(interlock.desks.publisher.current())
         listening = _listen(host or declared.host, declared.port if port is None else port)
         with listening:
             url = _url(listening)
             app = build_app(
                 interlock.desks,
-                _rules(declared, host),
+                _rules(declared, host, public_metrics=interlock.deployment.keeping.metrics_public),
                 approvals_url=f"{(declared.public_url or url).rstrip('/')}/api/v1/approvals",
+                metrics=meter.text,
             )
-            async with interlock.alive():
+            async with interlock.alive(), _sampled(gauges):
                 server = GracefulServer(
                     uvicorn.Config(
                         app,
@@ -161,7 +171,19 @@ def _url(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _rules(declared: Server, host: str | None) -> DoorRules:
+@asynccontextmanager
+async def _sampled(gauges: Gauges) -> AsyncIterator[None]:
+    """Look at the store now and then, for what is not counted by the roads."""
+    await gauges.sample()
+    task = asyncio.create_task(every(SAMPLE_S, gauges.sample))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _rules(declared: Server, host: str | None, *, public_metrics: bool) -> DoorRules:
     """Return what the door lets through: the configured names, the address that it listens on, and the public one."""
     listens = {one.lower() for one in (host, declared.host) if one is not None and one not in _ANYWHERE}
     public = urlsplit(declared.public_url)
@@ -170,7 +192,9 @@ def _rules(declared: Server, host: str | None) -> DoorRules:
     if public.hostname:
         names.add(public.hostname)
         origins.add(f"{public.scheme}://{public.netloc}".lower())
-    return DoorRules(hosts=frozenset(names), origins=frozenset(origins))
+    return DoorRules(
+        hosts=frozenset(names), origins=frozenset(origins), anonymous=OPEN if public_metrics else ANONYMOUS
+    )
 
 
 def _announce(interlock: Interlock, url: str, output: Output) -> None:

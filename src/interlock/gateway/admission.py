@@ -70,6 +70,8 @@ class Admission:
     notices: tuple[Notice, ...] = ()
     facts: Facts | None = None
     """What the decision rests on; the rules about the result need it again."""
+    decided: bool = False
+    """Whether this decision says something that the call's record did not say before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Admitter:
         _store(tx, record, known)
         tx.audit.append(decided(record, decision, provenance, now))
         notices = _notices(record, decision, release, question)
-        return Admission(record, decision.effect is Effect.ALLOW, notices, facts)
+        fresh = known is None or known.status is not record.status
+        return Admission(record, decision.effect is Effect.ALLOW, notices, facts, decided=fresh)
 
     def _record(
         self, known: CallRecord | None, proposal: Proposal, decision: Decision, facts: Facts | None, now: int
@@ -222,7 +225,7 @@ class Admitter:
                 record = self._record(known, proposal, decision, facts, now)
                 _store(tx, record, known)
                 tx.audit.append(decided(record, decision, facts.provenance, now))
-                return Admission(record, execute=True, facts=facts)
+                return Admission(record, execute=True, facts=facts, decided=True)
         return Admission(lost(tx, known, now), execute=False, notices=(_unknown(known),))
 
 

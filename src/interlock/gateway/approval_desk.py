@@ -15,6 +15,7 @@ from interlock.gateway.ports import Clock, Notice, Notifier
 from interlock.gateway.questions import close_call
 from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import approval_closed, approval_escalated, approval_voted
+from interlock.metrics.meter import Meter, Unmetered
 
 _LIVE = frozenset({ApprovalState.OPEN, ApprovalState.GRANTED})
 
@@ -32,8 +33,9 @@ class Edited:
 class ApprovalDesk:
     """Use cases around approvals. Each is one transaction."""
 
-    def __init__(self, store: Store, clock: Clock, notifier: Notifier) -> None:
+    def __init__(self, store: Store, clock: Clock, notifier: Notifier, meter: Meter | None = None) -> None:
         """Work on `store`; tell people through `notifier`."""
+        self._meter = meter or Unmetered()
         self._store = store
         self._clock = clock
         self._notifier = notifier
@@ -67,7 +69,10 @@ class ApprovalDesk:
                 close_call(tx, record, after, given.at, by=principal.id)
             return after
 
-        return await self._store.transact(work)
+        after = await self._store.transact(work)
+        if after.state is not ApprovalState.OPEN:
+            self._meter.approval_ended(after, given.at)
+        return after
 
     async def edit(self, principal: Principal, id: ApprovalId, arguments: JsonObject, reason: str) -> Edited:
         """Close the approval and its call in favour of a new call with `arguments`, and return that call's name.
@@ -93,7 +98,9 @@ class ApprovalDesk:
                 tx.evidence.append(key.tenant, key.run, "user", changed, None)
             return Edited(after, closed, key, arguments)
 
-        return await self._store.transact(work)
+        edited = await self._store.transact(work)
+        self._meter.approval_ended(edited.approval, given.at)
+        return edited
 
     async def sweep(self) -> int:
         """Escalate what is overdue and expire what is out of time, each once. Return how many changed."""
@@ -111,6 +118,9 @@ class ApprovalDesk:
             if approval.state is ApprovalState.OPEN:
                 text = f"{approval.binding.tool}: nobody has answered in time"
                 self._notifier.notify(Notice("approval_overdue", approval.escalate_to, str(approval.id), text))
+                self._meter.approval_overdue(approval)
+            elif approval.state is ApprovalState.EXPIRED:
+                self._meter.approval_ended(approval, now)
         return len(touched)
 
     def _tick(self, tx: Tx, before: Approval, now: int) -> Approval:

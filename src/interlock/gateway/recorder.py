@@ -15,6 +15,7 @@ from interlock.domain.ids import RunId, TenantId
 from interlock.domain.models import ModelCallRecord
 from interlock.gateway.leases import LeaseBook
 from interlock.gateway.store import Store, Tx
+from interlock.metrics.meter import Meter, Unmetered
 
 BATCH: Final = 256
 """The most records in one transaction."""
@@ -69,7 +70,8 @@ class Recorder:
     commit together, and once.
     """
 
-    def __init__(self, store: Store, leases: LeaseBook, owner: str) -> None:
+    def __init__(self, store: Store, leases: LeaseBook, owner: str, meter: Meter | None = None) -> None:
+        self._meter = meter or Unmetered()
         self._store = store
         self._leases = leases
         self._owner = owner
@@ -82,6 +84,11 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
         self._failing = False
         self._closing = False
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not on disk yet."""
+        return len(self._waiting) + self._under_way
 
     @property
     def healthy(self) -> bool:
@@ -169,6 +176,7 @@ class Recorder:
             self._under_way = 0
         self._leases.done(draws, gone)
         for note in batch:
+            self._meter.model_called(note.record)
             if not note.durable.done():
                 note.durable.set_result(None)
 

@@ -19,6 +19,7 @@ from interlock.gateway.settlement import lost, pay
 from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import run_event, run_opened, settled
 from interlock.identity.credentials import root_token
+from interlock.metrics.meter import Meter, Unmetered
 from interlock.runs.ports import CallFilter
 
 MAX_TEXT = 1 << 20
@@ -58,8 +59,16 @@ class OpenedRun:
 class RunDesk:
     """Use cases around runs. Each is one transaction."""
 
-    def __init__(self, store: Store, release: Callable[[], Release], clock: Clock, alive_ms: int = ALIVE_MS) -> None:
+    def __init__(
+        self,
+        store: Store,
+        release: Callable[[], Release],
+        clock: Clock,
+        alive_ms: int = ALIVE_MS,
+        meter: Meter | None = None,
+    ) -> None:
         """Work on `store`, under whatever release is current; a process silent for `alive_ms` is taken for dead."""
+        self._meter = meter or Unmetered()
         self._alive_ms = alive_ms
         self._store = store
         self._release = release
@@ -97,6 +106,7 @@ class RunDesk:
             tx.audit.append(run_opened(run, token.id))
 
         await self._store.transact(work)
+        self._meter.run_opened(run)
         return OpenedRun(run, secret, token.expires_at)
 
     async def instruct(self, principal: Principal, run_id: RunId, text: str) -> None:
@@ -142,17 +152,21 @@ class RunDesk:
             )
         _check_driver(principal)
 
-        def work(tx: Tx) -> None:
+        def work(tx: Tx) -> Run | None:
             run = visible_run(tx, principal, run_id)
             ended = tx.runs.end(run.tenant, run.id, state, now, outcome)
             concluded = not ended and outcome is not None and tx.runs.conclude(run.tenant, run.id, outcome)
             if ended or concluded:
                 body = {"state": state.value, "outcome": outcome.value if outcome is not None else None}
                 tx.audit.append(run_event(AuditKind.RUN_CLOSED, run, now, principal.id, body))
-            elif outcome not in (None, run.outcome):
+                return replace(run, state=state, ended_at=now if ended else None, outcome=outcome)
+            if outcome not in (None, run.outcome):
                 raise Conflict(f"Run {run_id} has ended as {run.outcome or run.state}", why="that is said once")
+            return None
 
-        await self._store.transact(work)
+        after = await self._store.transact(work)
+        if after is not None:
+            self._meter.run_ended(after)
 
     async def find(self, principal: Principal, run_id: RunId) -> Run:
         """Return one run. Raises UnknownRun."""

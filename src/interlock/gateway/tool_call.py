@@ -1,6 +1,7 @@
 """The road of a tool call: understand, decide, reserve, record; only then execute; check, settle, answer."""
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from interlock.gateway.results import examine
 from interlock.gateway.settlement import Outcome, settle
 from interlock.gateway.store import Store
 from interlock.gateway.understanding import understand
+from interlock.metrics.meter import Meter, Unmetered
 from interlock.tools.schemas import CompiledSchemas
 
 T = TypeVar("T")
@@ -44,8 +46,10 @@ class ToolGate:
         schemas: CompiledSchemas,
         clock: Clock,
         notifier: Notifier,
+        meter: Meter | None = None,
     ) -> None:
         """Wire the road. `release` returns whatever is current at the moment of a call."""
+        self._meter = meter or Unmetered()
         self._store = store
         self._release = release
         self._admitter = admitter
@@ -109,12 +113,16 @@ class ToolGate:
         return task
 
     async def _walk(self, proposal: Proposal, release: Release) -> CallAnswer:
+        began = time.perf_counter()
         admission = await self._admit(proposal, release)
+        if admission.decided:
+            self._meter.decided(admission.record, time.perf_counter() - began)
         self._tell(admission.notices)
         if not admission.execute or proposal.contract is None:
             return answer_of(admission.record)
         outcome = await self._execute(admission, proposal.contract, release)
         record = await self._recorded(admission.record, outcome)
+        self._meter.settled(record)
         self._tell(_afterwards(record, release))
         return answer_of(record)
 

@@ -1,5 +1,6 @@
 """The whole server: every route behind the one door."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
@@ -11,8 +12,9 @@ from interlock.server.api.operations import route
 from interlock.server.api.surfaces import EVERYONE, REFERENCE
 from interlock.server.api.table import OPERATIONS
 from interlock.server.bearers import Forgetting, RememberedBearers
-from interlock.server.guard import Authenticate, DoorRules, Guard
+from interlock.server.guard import ANONYMOUS, Authenticate, DoorRules, Guard
 from interlock.server.health import Readiness, healthz
+from interlock.server.metrics import PATH, metrics_route
 from interlock.server.models.routes import model_routes, model_surfaces
 from interlock.server.problems import JSON, send_bytes
 from interlock.server.routing import GuardedRoute, Routes
@@ -22,14 +24,22 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 def build_app(
-    desks: Desks, rules: DoorRules, *, authenticate: Authenticate | None = None, approvals_url: str | None = None
+    desks: Desks,
+    rules: DoorRules,
+    *,
+    authenticate: Authenticate | None = None,
+    approvals_url: str | None = None,
+    metrics: Callable[[], bytes] | None = None,
 ) -> ASGIApp:
     """Return the ASGI application over `desks`.
 
     `authenticate` takes the place of `desks.access.authenticate`, whose proofs are remembered for a moment;
-    `approvals_url` is where people decide.
+    `approvals_url` is where people decide; `metrics` returns what stands at /metrics, which is not there without it.
     """
-    routes = Routes(all_routes(desks, approvals_url=approvals_url))
+    public = metrics is not None and PATH in rules.anonymous
+    counted = () if metrics is None else (metrics_route(metrics, public=public),)
+    anonymous = rules.anonymous if public else ANONYMOUS
+    routes = Routes((*all_routes(desks, approvals_url=approvals_url), *counted), anonymous)
     if authenticate is not None:
         return Guard(routes, rules, authenticate, model_surfaces())
     bearers = RememberedBearers(desks.access.authenticate)

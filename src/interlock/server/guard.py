@@ -21,7 +21,7 @@ Tell = Callable[[Scope, Send, InterlockError], Awaitable[None]]
 """Answers a request with an error, in the form that the clients of a surface expect."""
 
 ANONYMOUS = frozenset({"/healthz", "/readyz"})
-"""The only paths that answer without a bearer."""
+"""The only paths that always answer without a bearer."""
 CALLER = "interlock.caller"
 """Key of the scope under which routes find the `Caller`."""
 HEADERS = "interlock.headers"
@@ -50,6 +50,8 @@ class DoorRules:
     max_headers: int = 32 << 10
     """How long all header lines may be together, in bytes."""
     max_header_lines: int = 100
+    anonymous: frozenset[str] = ANONYMOUS
+    """The paths that answer without a bearer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class Guard:
         host = self._checked_host(found.get(b"host"))
         self._check_origin(found.get(b"origin"), host, scope.get("scheme", "http"))
         length = _body_length(found.get(b"content-length"), surface.max_body)
-        if scope["path"] in ANONYMOUS and scope["method"] in ("GET", "HEAD"):
+        if scope["path"] in self._rules.anonymous and scope["method"] in ("GET", "HEAD"):
             scope[CALLER] = None
             return length
         token = _bearer(found, api_keys=surface.api_keys)

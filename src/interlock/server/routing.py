@@ -33,13 +33,13 @@ class GuardedRoute:
 class Routes:
     """Leads each request to its route, after checking the caller's roles for the very route that matched."""
 
-    def __init__(self, routes: Sequence[GuardedRoute]) -> None:
+    def __init__(self, routes: Sequence[GuardedRoute], anonymous: frozenset[str] = ANONYMOUS) -> None:
         """Raises ValueError for a route that would be open to everyone, or that another stands in the way of."""
         self._exact: dict[str, dict[str, GuardedRoute]] = {}
         self._patterns: list[tuple[re.Pattern[str], GuardedRoute]] = []
         for route in routes:
-            if (route.roles is None) is not (route.path in ANONYMOUS):
-                raise ValueError(f"{route.path}: only {sorted(ANONYMOUS)} may be open to everyone, and they are")
+            if (route.roles is None) is not (route.path in anonymous):
+                raise ValueError(f"{route.path}: only {sorted(anonymous)} may be open to everyone, and they are")
             if "{" in route.path:
                 self._patterns.append((compile_path(route.path)[0], route))
                 continue

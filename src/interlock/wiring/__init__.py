@@ -1,5 +1,5 @@
 """Build every object once from configuration: the only package that knows which adapter stands behind a port."""
 
-from interlock.wiring.building import Interlock, open_interlock
+from interlock.wiring.building import Interlock, every, open_interlock
 
-__all__ = ["Interlock", "open_interlock"]
+__all__ = ["Interlock", "every", "open_interlock"]

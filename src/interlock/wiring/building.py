@@ -56,6 +56,7 @@ from interlock.gateway.release import ApprovalTerms
 from interlock.gateway.run_desk import RunDesk
 from interlock.gateway.store import Store
 from interlock.gateway.tool_call import ToolGate
+from interlock.metrics.meter import Meter
 from interlock.policy.ports import ConditionEngine, PolicyEngine
 from interlock.tools.offers import Offer
 from interlock.tools.pins import PinPolicy
@@ -78,6 +79,7 @@ class Interlock:
     """A deployment, built: its use cases, and what keeps them alive."""
 
     deployment: Deployment
+    store: Store
     desks: Desks
     models: ModelRoad
     owner: str
@@ -92,11 +94,11 @@ class Interlock:
         desks = self.desks
         await desks.runs.sweep(self.owner)
         tasks = [
-            asyncio.create_task(_every(self.alive_ms / 10_000, lambda: desks.runs.sweep(self.owner))),
-            asyncio.create_task(_every(_CLOCKS_S, desks.approvals.sweep)),
-            asyncio.create_task(_every(_CACHE_S, self.models.sweep)),
+            asyncio.create_task(every(self.alive_ms / 10_000, lambda: desks.runs.sweep(self.owner))),
+            asyncio.create_task(every(_CLOCKS_S, desks.approvals.sweep)),
+            asyncio.create_task(every(_CACHE_S, self.models.sweep)),
             asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
-            asyncio.create_task(_every(_AWAY_S, self._look_for_the_absent)),
+            asyncio.create_task(every(_AWAY_S, self._look_for_the_absent)),
         ]
         try:
             yield
@@ -122,6 +124,7 @@ async def open_interlock(
     notifier: Notifier | None = None,
     clock: Clock | None = None,
     alive_ms: int = ALIVE_MS,
+    meter: Meter | None = None,
 ) -> AsyncIterator[Interlock]:
     """Yield the deployment at `path` (interlock.yaml or its folder), built; close everything afterwards.
 
@@ -129,7 +132,7 @@ async def open_interlock(
     no secret is needed, there is no release, and only what needs none works.
     `models` says whether the router file is read too; by default it goes with `discover`.
     `store` takes the place of the deployment's own and stays open.
-    A process silent for `alive_ms` is taken for dead by the others.
+    A process silent for `alive_ms` is taken for dead by the others. `meter` counts what happens; without one nothing does.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
     """
     deployment = load_deployment(path, whole=discover)
@@ -150,9 +153,9 @@ async def open_interlock(
         time = clock or SystemClock()
         owner = new_id("gw")
         publisher = _publisher(deployment, store, tuple(upstreams), time)
-        road = build_models(deployment, store, secrets, publisher.current, time, owner)
+        road = build_models(deployment, store, secrets, publisher.current, time, owner, meter)
         stack.push_async_callback(road.close)
-        parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time)
+        parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time, meter)
         built = _build(parts, publisher, road, owner, alive_ms)
         if discover:
             await built.desks.publisher.refresh()
@@ -178,6 +181,7 @@ class _Parts:
     watch: Watch
     notifier: Notifier
     clock: Clock
+    meter: Meter | None
 
 
 def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream, ...], clock: Clock) -> Publisher:
@@ -192,19 +196,19 @@ def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream,
 
 
 def _build(parts: _Parts, publisher: Publisher, road: ModelRoad, owner: str, alive_ms: int) -> Interlock:
-    store, clock, notifier = parts.store, parts.clock, parts.notifier
+    store, clock, notifier, meter = parts.store, parts.clock, parts.notifier, parts.meter
     breakers = Breakers()
     invokers = {one.source.name: one.invoker for one in parts.upstreams}
     executor = Executor(invokers, parts.secrets, clock, breakers)
     admitter = Admitter(owner, EvidenceCache(), breakers, alive_ms, road.leases)
-    gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier)
+    gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier, meter)
     desks = Desks(
         tenant=parts.deployment.tenant,
         gate=gate,
         models=road.gate,
         model_calls=ModelDesk(store),
-        runs=RunDesk(store, publisher.current, clock, alive_ms),
-        approvals=ApprovalDesk(store, clock, notifier),
+        runs=RunDesk(store, publisher.current, clock, alive_ms, meter),
+        approvals=ApprovalDesk(store, clock, notifier, meter),
         brakes=BrakeDesk(store, clock),
         access=AccessDesk(store, clock),
         contracts=ContractDesk(store, publisher.current, publisher.refresh, clock),
@@ -212,7 +216,7 @@ def _build(parts: _Parts, publisher: Publisher, road: ModelRoad, owner: str, ali
         publisher=publisher,
     )
     announcers = tuple(one.announcer for one in parts.upstreams if one.announcer is not None)
-    return Interlock(parts.deployment, desks, road, owner, parts.watch, announcers, alive_ms)
+    return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, alive_ms)
 
 
 async def _connect(
@@ -351,7 +355,7 @@ def _extra(name: str) -> Any:  # noqa: ANN401 - a module whose library is option
         ) from None
 
 
-async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
     """Do `work` again and again. A store that is away for a while is not the end of it."""
     while True:
         await asyncio.sleep(seconds)

@@ -20,6 +20,7 @@ from interlock.gateway.ports import Clock, Secrets
 from interlock.gateway.recorder import Recorder
 from interlock.gateway.release import Release
 from interlock.gateway.store import Store
+from interlock.metrics.meter import Meter
 from interlock.models.counting import Count
 from interlock.models.ports import Provider
 from interlock.models.prices.book import Origin, PriceBook, load
@@ -62,6 +63,7 @@ def build_models(
     release: Callable[[], Release],
     clock: Clock,
     owner: str,
+    meter: Meter | None = None,
 ) -> ModelRoad:
     """Return the model road. Raises ConfigurationError for prices or providers that cannot be used."""
     file = deployment.router
@@ -76,7 +78,7 @@ def build_models(
     supplies = Supplies(http, secrets, wires, counter_of(""), _rates(file, prices, clock.now()))
     providers = {one.name: provider_of(one, supplies) for one in declared}
     leases = LeaseBook(store, owner, clock)
-    recorder = Recorder(store, leases, owner)
+    recorder = Recorder(store, leases, owner, meter)
     health = Health(router.settings.breaker) if router is not None else Health()
 
     unpaid = {one.name for one in declared if one.kind is ProviderKind.LOCAL_EMBEDDINGS}
