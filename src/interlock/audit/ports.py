@@ -29,11 +29,34 @@ class LogEntry:
     leaf_hash: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Events that have just been given their places, one after the other."""
+
+    first: int
+    """The index of the first one."""
+    hashes: tuple[bytes, ...]
+    """Their leaf hashes, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """A key that signs checkpoints, and since when."""
+
+    since: int
+    """Trees of more leaves than this are signed with it."""
+    vkey: str
+    """As C2SP signed-note writes it."""
+
+
 class AuditLog(Protocol):
     """The trail in the order of the log: a Merkle tree of RFC 6962 over the leaf hashes, and its signed checkpoints."""
 
-    def place(self, limit: int) -> int:
-        """Give the next leaf indices to up to `limit` events that have none; return how many.
+    def waits(self) -> bool:
+        """Return whether an event has no place yet."""
+
+    def place(self, limit: int) -> Placed:
+        """Give the next leaf indices to up to `limit` events that have none.
 
         One transaction at a time does so. An event that commits late gets a later index: none is ever skipped.
         """
@@ -47,17 +70,35 @@ class AuditLog(Protocol):
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
         """Return the placed entries of exactly this subject, in order."""
 
+    def find_event(self, tenant: TenantId, event: str) -> LogEntry | None:
+        """Return the placed entry of the event of this id. Looks through the whole trail: ids have no index."""
+
     def hashes(self, level: int, first: int, count: int) -> tuple[bytes, ...]:
-        """Return hashes of full subtrees of 2**level leaves, from the `first` on: what proofs are made of."""
+        """Return hashes of full subtrees of 2**level leaves, from the `first` on: what proofs are made of.
+
+        Only those that are there: fewer than `count` where the tree is too small for the others.
+        """
 
     def keep_hashes(self, level: int, first: int, hashes: Sequence[bytes]) -> None:
-        """Record hashes of full subtrees of 2**level leaves, from the `first` on."""
+        """Record hashes of full subtrees of 2**level leaves, from the `first` on.
+
+        `first` is the first that is not there yet. Levels between multiples of 8 need no keeping: they are computed.
+        """
 
     def checkpoint(self) -> bytes | None:
         """Return the latest signed checkpoint (C2SP tlog-checkpoint), or None while there is none."""
 
-    def keep_checkpoint(self, size: int, note: bytes) -> None:
-        """Record a signed checkpoint of a tree of `size`."""
+    def keep_checkpoint(self, size: int, note: bytes) -> bool:
+        """Record a signed checkpoint of a tree of `size`; return whether it is new.
+
+        One that is there for this size stays as it is, unless `note` is the same with more signatures.
+        """
 
     def checkpoints(self, first: int, limit: int) -> tuple[bytes, ...]:
         """Return up to `limit` signed checkpoints of trees of at least `first` leaves, smallest first."""
+
+    def keys(self) -> tuple[LogKey, ...]:
+        """Return the keys that have signed so far, in order: the last one is the present one. A hint, and no proof."""
+
+    def keep_key(self, key: LogKey) -> None:
+        """Record that from now on `key` signs."""

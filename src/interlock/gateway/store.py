@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from interlock.approvals.ports import ApprovalRecords
-from interlock.audit.ports import AuditTrail
+from interlock.audit.ports import AuditLog, AuditTrail
 from interlock.brakes.ports import BrakeRecords
 from interlock.budgets.ports import BudgetLedger
 from interlock.identity.ports import IdentityRecords
@@ -34,6 +34,8 @@ class Tx(Protocol):
     def brakes(self) -> BrakeRecords: ...
     @property
     def audit(self) -> AuditTrail: ...
+    @property
+    def log(self) -> AuditLog: ...
     @property
     def identities(self) -> IdentityRecords: ...
     @property

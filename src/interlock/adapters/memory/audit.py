@@ -1,5 +1,6 @@
 """The trail in memory."""
 
+from collections.abc import Iterator
 from itertools import islice
 
 from interlock.adapters.memory.shelf import Shelf, Undo
@@ -14,11 +15,24 @@ class MemoryAudit(AuditTrail):
 
     def __init__(self, undo: Undo) -> None:
         self._events: Shelf[str, AuditEvent] = Shelf(undo)
+        self._in_order: Shelf[int, AuditEvent] = Shelf(undo)
 
     def append(self, *events: AuditEvent) -> None:
         for event in events:
             leaf_bytes(event)  # What has no canonical form is refused here as it is by a database.
             self._events.put(event.id, event)
+            self._in_order.put(len(self._in_order), event)
+
+    def count(self) -> int:
+        """Return how many events there are."""
+        return len(self._in_order)
+
+    def after(self, first: int, limit: int) -> Iterator[AuditEvent]:
+        """Return up to `limit` events from the place `first` on, in the order in which they came."""
+        for place in range(first, min(first + limit, len(self._in_order))):
+            event = self._in_order.find(place)
+            if event is not None:
+                yield event
 
     def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
         found = (

@@ -60,6 +60,13 @@ class Shelf(Generic[K, V]):
             before = self._rows.pop(key)
             self._undo.note(lambda: self._rows.__setitem__(key, before))
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def keys(self) -> tuple[K, ...]:
+        """Return the keys, in the order in which they were first put."""
+        return tuple(self._rows)
+
     def oldest_first(self) -> Iterator[V]:
         """Return the rows in order."""
         return iter(tuple(self._rows.values()))

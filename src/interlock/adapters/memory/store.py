@@ -8,6 +8,7 @@ from interlock.adapters.memory.audit import MemoryAudit
 from interlock.adapters.memory.budgets import MemoryBudgets
 from interlock.adapters.memory.controls import MemoryApprovals, MemoryBrakes, MemoryPins
 from interlock.adapters.memory.identities import MemoryIdentities
+from interlock.adapters.memory.log import MemoryLog
 from interlock.adapters.memory.models import MemoryModels
 from interlock.adapters.memory.runs import MemoryCalls, MemoryEvidence, MemoryHeartbeats, MemoryRuns
 from interlock.adapters.memory.shelf import Undo
@@ -29,6 +30,7 @@ class MemoryTx:
         self.approvals = MemoryApprovals(undo)
         self.brakes = MemoryBrakes(undo)
         self.audit = MemoryAudit(undo)
+        self.log = MemoryLog(undo, self.audit)
         self.identities = MemoryIdentities(undo)
         self.pins = MemoryPins(undo)
         self.models = MemoryModels(undo)
