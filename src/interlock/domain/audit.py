@@ -31,6 +31,8 @@ class AuditKind(StrEnum):
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
     POLICY_PUBLISHED = "policy.published"
+    LOG_KEY_ROTATED = "log.key_rotated"
+    """The log signs with another key from here on: the subject is the new verifier key."""
 
 
 @dataclass(frozen=True, slots=True)

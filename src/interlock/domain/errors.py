@@ -8,7 +8,9 @@ InterlockError
 │   ├── ConfigurationError
 │   ├── CallIdReused
 │   ├── ContextTooLong
-│   └── Uncarriable
+│   ├── Uncarriable
+│   ├── MalformedProof
+│   └── NotProven
 ├── NotAllowed             the caller may not do this
 │   ├── Unauthenticated
 │   ├── Forbidden
@@ -17,12 +19,14 @@ InterlockError
 │   ├── UnknownTool
 │   ├── UnknownRun
 │   ├── UnknownModel
-│   └── UnknownRecord
+│   ├── UnknownRecord
+│   └── Erased             it was there, and its words are gone for good
 ├── Conflict               the state of the thing does not permit this now
 │   ├── CallInProgress
 │   ├── RunClosed
 │   ├── ApprovalClosed
-│   └── ContractQuarantined
+│   ├── ContractQuarantined
+│   └── OnHold             a legal hold forbids to delete it
 ├── BudgetExceeded
 ├── Unpriced               what the call may cost is not known
 ├── Braked
@@ -40,6 +44,7 @@ InterlockError
 │   └── SchemaUnmet
 ├── OutcomeUnknown         the call was sent and no trustworthy answer came back
 ├── PolicyError            a rule could not be evaluated; the call is denied
+├── RecordDamaged          a record does not stand in the database as it was written
 └── StoreUnavailable       nothing could be recorded, so nothing was done
 """
 
@@ -142,6 +147,18 @@ class Uncarriable(BadInput):
     status = 422
 
 
+class MalformedProof(BadInput):
+    """A note, checkpoint, tile or proof of the audit log is not of its form: it says nothing, true or false."""
+
+    code = "malformed_proof"
+
+
+class NotProven(BadInput):
+    """A proof of the audit log is of its form and does not show what it should: a signature or a hash is another."""
+
+    code = "not_proven"
+
+
 class NotAllowed(InterlockError):
     """The caller may not do this; nothing ran."""
 
@@ -199,6 +216,13 @@ class UnknownRecord(NotFound):
     code = "unknown_record"
 
 
+class Erased(NotFound):
+    """What the record said was erased; its row, its sums and its proofs remain."""
+
+    code = "erased"
+    status = 410
+
+
 class Conflict(InterlockError):
     """The state of the thing does not permit this now; nothing ran."""
 
@@ -228,6 +252,12 @@ class ContractQuarantined(Conflict):
     """The tool changed since its contract was reviewed and is held until someone approves it; nothing ran."""
 
     code = "contract_quarantined"
+
+
+class OnHold(Conflict):
+    """A legal hold forbids to delete this; nothing was deleted."""
+
+    code = "on_hold"
 
 
 class BudgetExceeded(InterlockError):
@@ -348,6 +378,12 @@ class PolicyError(InterlockError):
 
     code = "policy_error"
     status = 403
+
+
+class RecordDamaged(InterlockError):
+    """A record does not stand in the database as it was written; nothing rests on it."""
+
+    code = "record_damaged"
 
 
 class StoreUnavailable(InterlockError):
