@@ -2,7 +2,9 @@
 
 from decimal import Decimal
 
-from interlock.domain.budgets import Limit, Measure, Overrun, Window
+from interlock.domain.budgets import Limit, Measure, Overrun, Scope, Window
+from interlock.domain.canonical import JsonObject
+from interlock.domain.errors import MalformedJson
 from interlock.domain.money import NANO, exponent
 
 
@@ -30,3 +32,25 @@ def shown(amount: int, limit: Limit) -> str:
             return f"{Decimal(amount).scaleb(-3):.1f} s"
         case _:
             return f"{amount} {limit.measure.value}"
+
+
+def overrun_json(overrun: Overrun) -> JsonObject:
+    """Return `overrun` as JSON values; `overrun_from_json` gives it back."""
+    limit = overrun.limit
+    return {
+        "budget": overrun.budget,
+        "limit": [limit.id, limit.measure, limit.scope, limit.maximum, limit.window, limit.currency, limit.tool],
+        "asked": overrun.asked,
+        "spent": overrun.spent,
+        "held": overrun.held,
+    }
+
+
+def overrun_from_json(record: JsonObject) -> Overrun:
+    """Return the overrun that `record` holds. Raises MalformedJson when it holds none."""
+    try:
+        id_, measure, scope, maximum, window, currency, tool = record["limit"]
+        limit = Limit(id_, Measure(measure), Scope(scope), maximum, Window(window), currency, tool)
+        return Overrun(record["budget"], limit, record["asked"], record["spent"], record["held"])
+    except (KeyError, TypeError, ValueError):
+        raise MalformedJson("The record does not hold an overrun") from None

@@ -18,6 +18,9 @@ class BudgetLedger(Protocol):
         Raises ValueError for two charges on one budget and for negative amounts.
         """
 
+    def taken(self) -> tuple[Balance, ...]:
+        """Return what the budgets that the latest `reserve` of this transaction newly drew on stand at since."""
+
     def settle(self, call: str, used: Callable[[Charge], int], now: int) -> None:
         """Turn the call's holds into spending: of every charge that is held, what `used` says.
 

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from interlock.budgets.charges import Demand, charges, tool_spender
-from interlock.budgets.overruns import sentence
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.approvals import Approval, ApprovalState
-from interlock.domain.budgets import Overrun
 from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, ToolResult
 from interlock.domain.contracts import Kind, ToolContract
 from interlock.domain.decisions import Decision, Duty, Effect, Finding, combine
@@ -23,10 +21,11 @@ from interlock.gateway.ports import Notice
 from interlock.gateway.questions import ask, close_call, closed
 from interlock.gateway.release import Release
 from interlock.gateway.settlement import lost
+from interlock.gateway.steps import NoRoom, Room, extras_of, over, unbounded
 from interlock.gateway.store import Tx
 from interlock.gateway.trail import decided
 from interlock.policy.decide import decide
-from interlock.policy.facts import Facts, facts_json
+from interlock.policy.facts import Facts
 from interlock.policy.record import decision_json
 from interlock.runs.ports import CallFilter
 
@@ -48,6 +47,8 @@ class Proposal:
     demand: Demand
     by_person: bool = False
     """Whether a person wrote the arguments, in answer to a question about the call that a model proposed."""
+    carried: bool = False
+    """Whether a fault lies in what came with the call, its token or its bounds, and not in the call itself."""
     pressing: bool = False
     """Whether what model calls of this process hold ahead has been given back for it."""
 
@@ -153,11 +154,12 @@ class Admitter:
         now: int,
     ) -> Admission:
         """Reserve and record what `decision` amounts to."""
+        room: Room = ()
         if decision.effect in (Effect.ALLOW, Effect.REQUIRE_APPROVAL):
-            overrun = _reserve(tx, known, proposal, release, now, self.leases)
-            if overrun is not None:
-                decision = combine((*decision.findings, overrun), decision.versions)
-        record = self._record(known, proposal, decision, facts, now)
+            room = _reserve(tx, known, proposal, release, now, self.leases)
+            if isinstance(room, NoRoom):
+                decision = combine((*decision.findings, room.finding), decision.versions)
+        record = self._record(known, proposal, release, decision, facts, room, now)
         provenance = facts.provenance if facts is not None else None
         question = None
         if decision.effect is Effect.REQUIRE_APPROVAL and proposal.contract is not None:
@@ -170,13 +172,20 @@ class Admitter:
         if record.status.is_final and known is not None:
             tx.budgets.release(str(record.call.key), now)
         _store(tx, record, known)
-        tx.audit.append(decided(record, decision, provenance, now))
+        tx.audit.append(decided(record, decision, provenance, now, known))
         notices = _notices(record, decision, release, question)
         fresh = known is None or known.status is not record.status
         return Admission(record, decision.effect is Effect.ALLOW, notices, facts, decided=fresh)
 
     def _record(
-        self, known: CallRecord | None, proposal: Proposal, decision: Decision, facts: Facts | None, now: int
+        self,
+        known: CallRecord | None,
+        proposal: Proposal,
+        release: Release,
+        decision: Decision,
+        facts: Facts | None,
+        room: Room,
+        now: int,
     ) -> CallRecord:
         call, contract = proposal.call, proposal.contract
         status = _STATUS[decision.effect]
@@ -198,7 +207,7 @@ class Admitter:
             idempotency_key=idempotency_key(call),
             result=result,
             failure=_failure(decision),
-            extras={"facts": facts_json(facts)} if facts is not None else {},
+            extras=extras_of(known, proposal.call, release, decision, facts, room, now, carried=proposal.carried),
         )
 
     def _expire(self, tx: Tx, known: CallRecord, grant: Approval, now: int) -> Admission:
@@ -222,9 +231,9 @@ class Admitter:
                 grant = replace(grant, state=ApprovalState.GRANTED)
             decision, facts = self._judge(tx, proposal, release, run, grant, now)
             if decision.effect is Effect.ALLOW and facts is not None:
-                record = self._record(known, proposal, decision, facts, now)
+                record = self._record(known, proposal, release, decision, facts, (), now)
                 _store(tx, record, known)
-                tx.audit.append(decided(record, decision, facts.provenance, now))
+                tx.audit.append(decided(record, decision, facts.provenance, now, known))
                 return Admission(record, execute=True, facts=facts, decided=True)
         return Admission(lost(tx, known, now), execute=False, notices=(_unknown(known),))
 
@@ -279,28 +288,24 @@ def _check_same(known: CallRecord, proposal: Proposal) -> None:
 
 def _reserve(
     tx: Tx, known: CallRecord | None, proposal: Proposal, release: Release, now: int, leases: LeaseBook | None
-) -> Finding | None:
-    """Hold what the call may use; return the finding that denies it when something has no room. Raises RoomAhead."""
+) -> Room:
+    """Hold what the call may use, or return the finding that denies it when something has no room. Raises RoomAhead."""
     call, contract = proposal.call, proposal.contract
     if contract is None:
-        return None
+        return ()
     name = str(call.key)
     try:
         limits = release.limits_of(release.policies(call.agent))
         wanted = charges(tool_spender(call, contract), limits, proposal.demand, now)
     except BudgetExceeded as error:
-        return Finding("budget", Effect.DENY, str(error), code=error.code)
+        return NoRoom(unbounded(error))
     held = {hold.charge.budget for hold in tx.budgets.holds(name)} if known is not None else set()
     if held - {charge.budget for charge in wanted}:
         tx.budgets.release(name, now)  # the day or the limits changed while a person was thinking
     overrun = tx.budgets.reserve(name, wanted, now)
     if overrun is not None and leases is not None and not proposal.pressing and leases.has(overrun.budget):
         raise RoomAhead(overrun.budget)
-    return None if overrun is None else _over(overrun)
-
-
-def _over(overrun: Overrun) -> Finding:
-    return Finding(f"budget.{overrun.limit.id}", Effect.DENY, sentence(overrun), code=BudgetExceeded.code)
+    return tx.budgets.taken() if overrun is None else NoRoom(over(overrun), overrun)
 
 
 def _store(tx: Tx, record: CallRecord, known: CallRecord | None) -> None:

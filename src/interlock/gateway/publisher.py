@@ -13,6 +13,7 @@ from interlock.domain.errors import ConfigurationError, ToolFailed
 from interlock.domain.ids import AgentId, TenantId, ToolName
 from interlock.domain.overlays import Overlay
 from interlock.domain.problems import Problem
+from interlock.gateway.archive import SUBJECT, Declared, Part, packed, published_body, release_id
 from interlock.gateway.ports import Clock
 from interlock.gateway.release import ApprovalTerms, Release
 from interlock.gateway.store import Store, Tx
@@ -66,6 +67,8 @@ class Declaration:
     unresolved: Unresolved = _nothing
     pins: PinPolicy = PinPolicy.FIRST_USE
     sampling: int = DEFAULT_SAMPLING
+    files: Declared = field(default_factory=Declared)
+    """Where all of this stands, to be archived with every release."""
 
 
 class Publisher:
@@ -88,6 +91,8 @@ class Publisher:
         self._engines = engines
         self._clock = clock
         self._offers: dict[str, tuple[Offer, ...]] = {}
+        self._assembled: Mapping[str, Offer] = {}
+        """What the current release was made of, by address."""
         self._problems: tuple[str, ...] = ()
         self._current = Release(Catalogue(), {})
         self._ever_published = False
@@ -120,7 +125,8 @@ class Publisher:
             except ConfigurationError:
                 # An upstream must not get round its pin by offering what does not fit the configuration.
                 held = hold_changed(self._current.catalogue, self._offered())
-                self._current = replace(self._current, catalogue=held)
+                if held.contracts != self._current.catalogue.contracts:
+                    self._current = await self._archived(replace(self._current, catalogue=held), self._assembled)
                 raise
 
     async def _swap(self) -> None:
@@ -135,9 +141,24 @@ class Publisher:
             assembly = await asyncio.to_thread(self._assemble, offers, known, missing=missing)
         if not unreachable:
             self._refuse_unknown(assembly.catalogue)
-        self._current = self._published(assembly.catalogue, missing=missing)
+        assembled = {offer.address: offer for offer in offers}
+        release = self._published(assembly.catalogue, missing=missing)
+        self._current = await self._archived(release, assembled)
+        self._assembled = assembled
         self._ever_published = True
         self._problems = (*unreachable, *assembly.problems)
+
+    async def _archived(self, release: Release, offers: Mapping[str, Offer]) -> Release:
+        """Return `release` with its id, once it can be made again from the archive and the trail says that it is in force."""
+        declared, agents = self._declaration, tuple(release.agents.values())
+        id = release_id(declared.files, release.catalogue, agents)
+        if id != self._current.id:
+            now = self._clock.now()
+            part = await asyncio.to_thread(
+                packed, id, declared.tenant, declared.files, release.catalogue, offers, agents, now
+            )
+            await self._store.transact(lambda tx: _keep(tx, part, now))
+        return replace(release, id=id)
 
     def _offered(self) -> tuple[Offer, ...]:
         return tuple(offer for source in self._sources for offer in self._offers.get(source.name, ()))
@@ -191,6 +212,17 @@ class Publisher:
             for agent in declared.agents
         }
         return Release(catalogue, agents, declared.limits, declared.terms, declared.proposals)
+
+
+def _keep(tx: Tx, part: Part, now: int) -> None:
+    """Archive a release, and note it in the trail unless it is the one that was published last."""
+    release = part.release
+    tx.releases.keep(release, part.parts)
+    subject = f"{SUBJECT}{release.id}"
+    last = tx.audit.search(release.tenant, subject=SUBJECT, limit=1)
+    if not last or last[0].subject != subject:
+        body = published_body(release)
+        tx.audit.append(event(release.tenant, AuditKind.POLICY_PUBLISHED, now, "gateway", subject, body))
 
 
 def _pin_new(tx: Tx, tenant: TenantId, pins: tuple[Pin, ...]) -> tuple[Pin, ...]:

@@ -40,6 +40,8 @@ class Release:
     """Schemas that bound what an agent may propose."""
     run_life_ms: int = 24 * 3600 * 1000
     """How long a run may stay open when its agent declares no wall time."""
+    id: str = ""
+    """One hash over all of it (`gateway.archive`), noted on every call; empty before it is archived."""
 
     def check_proposal(self, call: ToolCall) -> None:
         """Raise InvalidArguments unless the call satisfies the proposal schema that its agent declares, if any."""

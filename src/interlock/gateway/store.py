@@ -9,7 +9,9 @@ from interlock.brakes.ports import BrakeRecords
 from interlock.budgets.ports import BudgetLedger
 from interlock.identity.ports import IdentityRecords
 from interlock.models.ports import ModelRecords
+from interlock.policy.releases import ReleaseRecords
 from interlock.runs.ports import CallJournal, EvidenceLog, Heartbeats, RunRecords
+from interlock.runs.replays import ReplayRecords
 from interlock.tools.ports import PinRecords
 
 T = TypeVar("T")
@@ -42,6 +44,10 @@ class Tx(Protocol):
     def pins(self) -> PinRecords: ...
     @property
     def models(self) -> ModelRecords: ...
+    @property
+    def releases(self) -> ReleaseRecords: ...
+    @property
+    def replays(self) -> ReplayRecords: ...
 
 
 class Store(Protocol):

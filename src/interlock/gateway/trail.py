@@ -16,13 +16,19 @@ def event(tenant: TenantId, kind: AuditKind, at: int, actor: str, subject: str, 
     return AuditEvent(new_id("evt"), tenant, kind, at, actor, subject, body)
 
 
-def decided(record: CallRecord, decision: Decision, provenance: Provenance | None, now: int) -> AuditEvent:
-    """Return the event of a decision: effect, rules, versions, and commitments to arguments and reasons."""
+def decided(
+    record: CallRecord, decision: Decision, provenance: Provenance | None, now: int, known: CallRecord | None = None
+) -> AuditEvent:
+    """Return the event of a decision: effect, rules, versions, and commitments to arguments and reasons.
+
+    `known` is what stood in the journal before: a call is decided again whenever it is asked for while it waits.
+    """
     call = record.call
-    body = {
+    body: dict[str, Json] = {
         "agent": call.agent,
         "arguments": _sealed(record, "arguments", call.arguments),
         "attempt": record.attempt,
+        "before": known.status.value if known is not None else None,
         "contract": record.contract_hash,
         "decision": _sealed(record, "decision", record.decision),
         "effect": decision.effect.value,
@@ -34,6 +40,8 @@ def decided(record: CallRecord, decision: Decision, provenance: Provenance | Non
         "user": _sealed(record, "user", call.user) if call.user else None,
         "versions": dict(decision.versions),
     }
+    # By which everything that decided can be found again, and whether it was close; left out where there is nothing to say.
+    body |= {name: record.extras[name] for name in ("near", "release") if name in record.extras}
     return event(call.key.tenant, AuditKind.CALL_DECIDED, now, call.principal, str(call.key), body)
 
 

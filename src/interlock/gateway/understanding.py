@@ -33,9 +33,13 @@ def understand(
     try:
         contract = release.catalogue.find(call.tool, among=allowed)
     except UnknownTool as error:
-        return Proposal(call, hashed, named, None, (_fault("agent.allowlist", error),), Demand())
+        carried = call.tool in release.policies(call.agent).agent.tools and call.tool not in allowed
+        return Proposal(call, hashed, named, None, (_fault("agent.allowlist", error),), Demand(), carried=carried)
     try:
         travelled = travelling(request.constraints, contract)
+    except InterlockError as error:
+        return Proposal(call, hashed, named, contract, (_fault("arguments", error),), Demand(), carried=True)
+    try:
         schemas.of(contract).check_arguments(call.arguments, contract.name)
         release.check_proposal(call)
         demand = _demand(call, contract)
@@ -43,6 +47,22 @@ def understand(
         return Proposal(call, hashed, named, contract, (_fault("arguments", error),), Demand())
     bound = replace(call, constraints=(*extra, *travelled.constraints))
     return Proposal(bound, hashed, named, contract, (), demand)
+
+
+def understood_again(call: ToolCall, release: Release, schemas: CompiledSchemas, *, named: bool = True) -> Proposal:
+    """Return `call`, which was understood once and carries its bounds, as `release` understands it."""
+    allowed = release.policies(call.agent).agent.tools
+    try:
+        contract = release.catalogue.find(call.tool, among=allowed)
+    except UnknownTool as error:
+        return Proposal(call, "", named, None, (_fault("agent.allowlist", error),), Demand())
+    try:
+        schemas.of(contract).check_arguments(call.arguments, contract.name)
+        release.check_proposal(call)
+        demand = _demand(call, contract)
+    except InterlockError as error:
+        return Proposal(call, "", named, contract, (_fault("arguments", error),), Demand())
+    return Proposal(call, "", named, contract, (), demand)
 
 
 def _demand(call: ToolCall, contract: ToolContract) -> Demand:

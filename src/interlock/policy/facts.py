@@ -1,15 +1,17 @@
 """Everything that a decision may depend on besides the call itself: loaded before, recorded with it, replayable."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from interlock.domain.agents import AgentPolicy
-from interlock.domain.approvals import Approval
+from interlock.domain.approvals import Approval, ApprovalState
 from interlock.domain.brakes import Brake
-from interlock.domain.canonical import JsonObject
+from interlock.domain.canonical import Json, JsonObject
 from interlock.domain.contracts import ToolContract
+from interlock.domain.errors import MalformedJson
 from interlock.domain.models import Proposed
-from interlock.domain.provenance import Provenance, as_record
-from interlock.domain.runs import Run
+from interlock.domain.provenance import LeafOrigin, Place, Provenance, Role, Seen, Verdict, as_record
+from interlock.domain.runs import Run, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,10 @@ class Facts:
 
 
 def facts_json(facts: Facts) -> JsonObject:
-    """Return what the decision rests on besides recorded declarations: enough to derive it again, without any value."""
-    return {
+    """Return what the decision rests on besides recorded declarations: enough for `facts_from_json` to give it back."""
+    record: dict[str, Json] = {
         "now": facts.now,
-        "provenance": as_record(facts.provenance) if facts.provenance is not None else None,
+        "provenance": _provenance_json(facts.provenance) if facts.provenance is not None else None,
         "instructed": facts.instructed,
         "refused_writes": facts.refused_writes,
         "proposed": facts.proposed.value,
@@ -51,3 +53,83 @@ def facts_json(facts: Facts) -> JsonObject:
         "breaker_open": facts.breaker_open,
         "sample_roll": facts.sample_roll,
     }
+    if facts.grant is not None:
+        record["grant_state"] = facts.grant.state.value
+        record["grant_votes"] = len(facts.grant.votes)
+    if facts.run.state is not RunState.OPEN:
+        record["run_state"] = facts.run.state.value
+    return record
+
+
+def facts_from_json(
+    record: JsonObject,
+    agent: AgentPolicy,
+    contract: ToolContract | None,
+    run: Run,
+    brakes: Mapping[str, Brake],
+    grant: Approval | None,
+) -> Facts:
+    """Return the facts that `facts_json` recorded, over the declarations and rows that they name.
+
+    `run`, `brakes` and `grant` may be as they stand today: what has changed since the decision is put back.
+    Raises MalformedJson when `record` holds no facts, or names a brake that `brakes` does not have.
+    """
+    try:
+        provenance = record["provenance"]
+        return Facts(
+            now=record["now"],
+            agent=agent,
+            contract=contract,
+            run=replace(run, state=RunState(record.get("run_state", RunState.OPEN))),
+            provenance=None if provenance is None else _provenance(provenance),
+            instructed=record["instructed"],
+            refused_writes=record["refused_writes"],
+            proposed=Proposed(record["proposed"]),
+            brakes=tuple(replace(brakes[id], lifted_at=None, lifted_by=None) for id in record["brakes"]),
+            grant=None if record["grant"] is None else _grant(record, grant),
+            breaker_open=record["breaker_open"],
+            sample_roll=record["sample_roll"],
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise MalformedJson("The record does not hold the facts of a decision") from None
+
+
+def _provenance_json(provenance: Provenance) -> Json:
+    """Return the labels of every value and, of those without support, what the reviewer was told of them."""
+    record = as_record(provenance)
+    for leaf, told in zip(provenance.leaves, record["leaves"], strict=True):
+        if not leaf.supported:
+            places = leaf.suspect or leaf.support
+            told["told"] = [
+                leaf.value,
+                leaf.note,
+                *([places[0].source, places[0].pointer, places[0].name] if places else []),
+            ]
+    return record
+
+
+def _provenance(record: JsonObject) -> Provenance:
+    return Provenance(Verdict(record["verdict"]), tuple(_leaf(each) for each in record["leaves"]))
+
+
+def _leaf(record: JsonObject) -> LeafOrigin:
+    value, note, *place = record.get("told", ("", ""))
+    suspect = (Place(*place),) if place else ()
+    return LeafOrigin(
+        record["pointer"],
+        Role(record["role"]),
+        record["guessed"],
+        Seen(record["seen"]),
+        record["supported"],
+        value,
+        (),
+        suspect,
+        note,
+    )
+
+
+def _grant(record: JsonObject, grant: Approval | None) -> Approval:
+    if grant is None or grant.id != record["grant"]:
+        raise KeyError(record["grant"])
+    state = ApprovalState(record.get("grant_state", grant.state))
+    return replace(grant, state=state, votes=grant.votes[: record.get("grant_votes", len(grant.votes))])

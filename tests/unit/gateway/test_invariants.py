@@ -267,8 +267,8 @@ def _denies_become_allows() -> Any:
 def _records_after_the_effect() -> Any:
     sound = admission.Admitter._record
 
-    def broken(self: Any, known: Any, proposal: Any, decision: Any, facts: Any, now: int) -> CallRecord:
-        record = sound(self, known, proposal, decision, facts, now)
+    def broken(self: Any, *parts: Any) -> CallRecord:
+        record = sound(self, *parts)
         return replace(record, decision={**record.decision, "effect": "deny"})
 
     return defect(admission.Admitter, "_record", broken)

@@ -17,8 +17,10 @@ class MemoryBudgets(BudgetLedger):
         self._balances: Shelf[str, Balance] = Shelf(undo)
         self._holds: Shelf[str, dict[str, Hold]] = Shelf(undo)
         self._slices: Shelf[tuple[str, int], _Drawn] = Shelf(undo)
+        self._taken: tuple[Balance, ...] = ()
 
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:  # noqa: ARG002
+        self._taken = ()
         holds = dict(self._holds.find(call) or {})
         fresh = [charge for charge in in_lock_order(charges) if not _stands(holds.get(charge.budget))]
         for charge in fresh:
@@ -31,7 +33,11 @@ class MemoryBudgets(BudgetLedger):
             self._balances.put(charge.budget, replace(balance, held=balance.held + charge.amount))
             holds[charge.budget] = Hold(call, charge, HoldState.HELD)
         self._holds.put(call, holds)
+        self._taken = tuple(self._balance(charge) for charge in fresh)
         return None
+
+    def taken(self) -> tuple[Balance, ...]:
+        return self._taken
 
     def _balance(self, charge: Charge) -> Balance:
         found = self._balances.find(charge.budget) or Balance(charge.budget, 0, 0, 0)

@@ -10,6 +10,8 @@ from interlock.adapters.memory.controls import MemoryApprovals, MemoryBrakes, Me
 from interlock.adapters.memory.identities import MemoryIdentities
 from interlock.adapters.memory.log import MemoryLog
 from interlock.adapters.memory.models import MemoryModels
+from interlock.adapters.memory.releases import MemoryReleases
+from interlock.adapters.memory.replays import MemoryReplays
 from interlock.adapters.memory.runs import MemoryCalls, MemoryEvidence, MemoryHeartbeats, MemoryRuns
 from interlock.adapters.memory.shelf import Undo
 from interlock.domain.errors import StoreUnavailable
@@ -34,6 +36,8 @@ class MemoryTx:
         self.identities = MemoryIdentities(undo)
         self.pins = MemoryPins(undo)
         self.models = MemoryModels(undo)
+        self.releases = MemoryReleases(undo)
+        self.replays = MemoryReplays(self.runs, self.calls, self.models)
 
 
 class MemoryStore(Store):

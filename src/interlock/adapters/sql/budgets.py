@@ -26,7 +26,7 @@ TAKE = Statement("""
     WHERE CAST(:amount AS bigint) <= CAST(:maximum AS bigint)
     ON CONFLICT (budget) DO UPDATE SET held = budgets.held + excluded.held, maximum = excluded.maximum
     WHERE budgets.spent + budgets.held + excluded.held <= excluded.maximum
-    RETURNING budget
+    RETURNING budget, maximum, spent, held
 """)
 
 NOTE_LIMIT = Statement("""
@@ -84,8 +84,10 @@ class SqlBudgets(SqlSlices, BudgetLedger):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._session = session
+        self._taken: tuple[Balance, ...] = ()
 
     def reserve(self, call: str, charges: tuple[Charge, ...], now: int) -> Overrun | None:
+        self._taken = ()
         wanted = in_lock_order(charges)
         overrun = self._full(call, wanted)
         if overrun is not None:
@@ -95,14 +97,19 @@ class SqlBudgets(SqlSlices, BudgetLedger):
         takes = [
             {"budget": charge.budget, "amount": charge.amount, "maximum": charge.limit.maximum} for charge in fresh
         ]
-        fits = [answer is not None for answer in self._session.each(TAKE, takes)]
+        taken_rows = self._session.each(TAKE, takes)
+        fits = [answer is not None for answer in taken_rows]
         if all(fits):
+            self._taken = tuple(Balance(*row) for row in taken_rows if row is not None)
             return None
         taken = [charge for charge, fit in zip(fresh, fits, strict=True) if fit]
         self._session.each(UNDO_TAKE, [{"budget": charge.budget, "amount": charge.amount} for charge in taken])
         self._session.each(UNDO_HOLD, [{"call": call, "budget": charge.budget} for charge in fresh])
         refused = fresh[fits.index(False)]
         return self._overrun(refused, self._standing((refused,)))
+
+    def taken(self) -> tuple[Balance, ...]:
+        return self._taken
 
     def _standing(self, charges: tuple[Charge, ...]) -> dict[str, Balance]:
         budgets = self._session.texts(charge.budget for charge in charges)

@@ -13,6 +13,8 @@ from interlock.adapters.sql.identities import SqlIdentities
 from interlock.adapters.sql.log import SqlLog
 from interlock.adapters.sql.models import SqlModels
 from interlock.adapters.sql.pins import SqlPins
+from interlock.adapters.sql.releases import SqlReleases
+from interlock.adapters.sql.replays import SqlReplays
 from interlock.adapters.sql.runs import SqlHeartbeats, SqlRuns
 from interlock.adapters.sql.session import Session
 from interlock.gateway.store import Tx
@@ -36,6 +38,8 @@ class SqlTx:
         self.identities = SqlIdentities(session)
         self.pins = SqlPins(session)
         self.models = SqlModels(session)
+        self.releases = SqlReleases(session)
+        self.replays = SqlReplays(session)
 
 
 def perform(work: Callable[[Tx], T], tx: Tx) -> T:
