@@ -93,13 +93,32 @@ class RunSummary:
         return None if self.ended_at is None else self.ended_at - self.started_at
 
 
+class Notable(StrEnum):
+    """What is counted by its reason, besides the sums."""
+
+    DENIED = "denied"
+    """A proposal that a rule denies; the reason is the rule."""
+    REFUSED = "refused"
+    """A call that people did not let pass, in time or at all; the reason is the failure's code."""
+    ESCALATED = "escalated"
+    """A call handed to a person; the reason is the rule."""
+    OVERDUE = "overdue"
+    """A question that nobody answered in time; the reason is to whom it went next."""
+    FAILED = "failed"
+    """A tool that failed; the reason is the failure's code."""
+    NEAR_MISS = "near_miss"
+    """The reason is the rule that nearly applied."""
+
+
 class RunChange(NamedTuple):
-    """What one event of the trail adds to the sums of its run."""
+    """What events of the trail add to the sums of their run."""
 
     tenant: str
     run: str
     trace: bytes
+    """16 bytes, or none while no event has told it."""
     at: int
+    """Milliseconds since the epoch, of the first of them."""
     workflow: str = ""
     user: str = ""
     state: str = ""
@@ -115,6 +134,8 @@ class RunChange(NamedTuple):
     input_tokens: int = 0
     output_tokens: int = 0
     cost_nano_usd: int = 0
+    notable: tuple[tuple[str, str, int], ...] = ()
+    """(`Notable`, reason, how often)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +143,7 @@ class RunQuery:
     """Which runs to list; empty means any."""
 
     tenant: TenantId
+    runs: tuple[RunId, ...] = ()
     since: int = 0
     """Milliseconds since the epoch."""
     until: int = 1 << 62
@@ -142,18 +164,53 @@ class Order(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkflowFigures:
-    """How the runs of one workflow did in a span of time."""
+    """How the runs of one workflow did in a span of time. Percentiles are exact: the value of a run that there was."""
 
     workflow: str
     runs: int
+    ended: int
     succeeded: int
+    judged: int
+    """Runs of which somebody said what came of them."""
     escalated: int
+    """Runs that ended with a person, or had a call that did."""
     cost_nano_usd: int
+    """Of each run what Interlock counted; where it counted nothing, what spans from outside say."""
     p50_cost_nano_usd: int
     p95_cost_nano_usd: int
     p50_ms: int
+    """Of runs that have ended, as are the next two."""
     p95_ms: int
     p99_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowCounts:
+    """What happened in the runs of one workflow in a span of time."""
+
+    workflow: str
+    model_calls: int
+    tool_calls: int
+    failed_calls: int
+    denied: int
+    held: int
+    near_misses: int
+    seen: int
+    """Runs of which spans came from outside."""
+    whole: int
+    """Runs that have ended and whose models were asked through Interlock, or told of by spans from outside."""
+    notable: tuple[tuple[str, str, int], ...]
+    """(`Notable`, reason, how often), the most frequent first."""
+
+
+class Seal(Protocol):
+    """Makes words unreadable at rest under a key of their tenant, bound to the place where they stand."""
+
+    def seal(self, tenant: TenantId, place: str, body: bytes) -> bytes:
+        """Return `body` as it is stored at `place`."""
+
+    def open(self, tenant: TenantId, place: str, body: bytes) -> bytes:
+        """Return the body that stands at `place`. Raises Erased when its key was destroyed."""
 
 
 class SpanStore(Protocol):
@@ -162,11 +219,17 @@ class SpanStore(Protocol):
     async def add(self, tenant: TenantId, rows: Sequence[SpanRow]) -> Receipt:
         """Keep spans; they are on disk when this returns. The sums of their traces change in the same transaction."""
 
-    async def follow(self, name: str, position: int, changes: Sequence[RunChange]) -> None:
-        """Add `changes` to the sums of runs, and note that the follower `name` has read the trail up to `position`."""
+    async def follow(self, name: str, since: int, position: int, changes: Sequence[RunChange] = ()) -> bool:
+        """Add `changes` to the sums of runs, and note that the follower `name` has read the trail from `since` to `position`.
+
+        INVARIANT: each part of the trail is added once. Return False, with nothing changed, if the follower stands elsewhere.
+        """
 
     async def position(self, name: str) -> int:
         """Return how far the follower `name` has read; 0 when it never did."""
+
+    async def lease(self, name: str, holder: str, now: int, until: int) -> bool:
+        """Let `holder` alone be the follower `name` until `until` (milliseconds since the epoch); False if another one is."""
 
     async def trace(self, tenant: TenantId, trace_id: str) -> tuple[Span, ...]:
         """Return the spans of one trace that came from outside, in order of start, with their bodies."""
@@ -178,7 +241,10 @@ class SpanStore(Protocol):
         """Return the sums of matching runs."""
 
     async def workflows(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowFigures, ...]:
-        """Return the figures of each workflow, by name, over runs that began in [since, until)."""
+        """Return the figures of each workflow, by name, over runs and traces that began in [since, until)."""
+
+    async def counts(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowCounts, ...]:
+        """Return what happened in each workflow, by name, in runs and traces that began in [since, until)."""
 
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
         """Delete the spans, bodies and names of a user, or of runs; their sums stay, without the user. Return how many spans."""

@@ -6,19 +6,21 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from interlock.adapters.sql.schema import Tables
 from interlock.domain.errors import StoreUnavailable
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, tables: Tables) -> None:
     """Apply the missing steps inside the transaction that `connection` is in, which keeps out other writers.
 
     Raises StoreUnavailable if the database was made by a newer version.
     """
     config = Config()
-    config.set_main_option("script_location", "interlock.adapters.sql:migrations")
+    config.set_main_option("script_location", tables.script)
     config.attributes["connection"] = connection
+    config.attributes["versions"] = tables.versions
     script = ScriptDirectory.from_config(config)
-    present = MigrationContext.configure(connection).get_current_heads()
+    present = MigrationContext.configure(connection, opts={"version_table": tables.versions}).get_current_heads()
     if present == tuple(script.get_heads()):
         return
     known = {step.revision for step in script.walk_revisions()}

@@ -5,15 +5,16 @@ import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sqlalchemy import Dialect, Engine, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.adapters.sql.failures import closed_failure, postgres_failure, sqlstate
-from interlock.adapters.sql.schema import upgrade
-from interlock.adapters.sql.session import Row, Session, Statement, Values
+from interlock.adapters.sql.schema import JOURNAL, Tables, upgrade
+from interlock.adapters.sql.session import Row, Rows, Session, Statement, Values
 from interlock.adapters.sql.transaction import SqlTx, perform
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Store, Tx
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     # The driver is an extra; SQLAlchemy loads it when a store on PostgreSQL is opened.
     import psycopg
 
+X = TypeVar("X")
+"""What work is given: the records that a transaction joins."""
+D = TypeVar("D")
 T = TypeVar("T")
 
 CONNECTIONS = 16
@@ -94,6 +98,11 @@ class PostgresSession(Session):
         elif rows:
             self._cursor.executemany(self._words(statement), rows)
 
+    def fill(self, rows: Rows, values: Sequence[tuple[Any, ...]]) -> None:
+        if values:
+            columns = [list(column) for column in zip(*values, strict=True)]
+            self._cursor.execute(_insertion(rows), columns)
+
     def lock(self, name: str) -> None:
         if self._writes:
             self._cursor.execute(self._words(LOCK), {"name": name})
@@ -105,30 +114,47 @@ class PostgresSession(Session):
     def texts(self, values: Iterable[str] | None) -> object:
         return None if values is None else list(values)
 
+    def numbers(self, values: Iterable[int]) -> object:
+        return list(values)
 
-class PostgresStore(Store):
+    def blobs(self, values: Iterable[bytes]) -> object:
+        return list(values)
+
+
+@lru_cache(maxsize=64)
+def _insertion(rows: Rows) -> str:
+    arrays = ", ".join(f"%b::{type}[]" for type in rows.types)
+    return (
+        f"INSERT INTO {rows.table} ({', '.join(rows.columns)}) "  # noqa: S608
+        f"SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"
+    )
+
+
+class PostgresDatabase(Generic[X]):
     """A bounded number of connections, each used by one thread at a time."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, records: Callable[[Session], X], connections: int = CONNECTIONS) -> None:
+        """`records` returns what work is given, over a session."""
         self._engine = engine
+        self._records = records
         self._errors: tuple[type[BaseException], ...] = (engine.dialect.loaded_dbapi.Error, SQLAlchemyError)
         self._dictionary = Dictionary(engine.dialect)
-        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="interlock-postgres")
+        self._threads = ThreadPoolExecutor(connections, thread_name_prefix="interlock-postgres")
         self._closed = False
 
-    async def transact(self, work: Callable[[Tx], T]) -> T:
+    async def transact(self, work: Callable[[X], T]) -> T:
         return await self._run(work, writes=True)
 
-    async def read(self, work: Callable[[Tx], T]) -> T:
+    async def read(self, work: Callable[[X], T]) -> T:
         return await self._run(work, writes=False)
 
-    async def _run(self, work: Callable[[Tx], T], *, writes: bool) -> T:
+    async def _run(self, work: Callable[[X], T], *, writes: bool) -> T:
         if self._closed:
             raise closed_failure()
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._until_done, work, writes)
 
-    def _until_done(self, work: Callable[[Tx], T], writes: bool) -> T:
+    def _until_done(self, work: Callable[[X], T], writes: bool) -> T:
         attempt = 1
         while True:
             connection: Any = None
@@ -148,12 +174,13 @@ class PostgresStore(Store):
             time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.002 * 2**attempt)))  # noqa: S311
             attempt += 1
 
-    def _once(self, driver: "psycopg.Connection[Row]", work: Callable[[Tx], T], *, writes: bool) -> T:
+    def _once(self, driver: "psycopg.Connection[Row]", work: Callable[[X], T], *, writes: bool) -> T:
         cursor = driver.cursor()
         committing = False
         try:
             cursor.execute("BEGIN" if writes else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            value = perform(work, SqlTx(PostgresSession(cursor, self._dictionary, writes=writes)))
+            session = PostgresSession(cursor, self._dictionary, writes=writes)
+            value: T = perform(cast("Any", work), cast("Any", self._records(session)))
             committing = writes
             cursor.execute("COMMIT" if writes else "ROLLBACK")
         except BaseException as error:
@@ -177,13 +204,22 @@ class PostgresStore(Store):
         self._engine.dispose()
 
 
+class PostgresStore(PostgresDatabase[Tx], Store):
+    """The journal."""
+
+
 def open_postgres(url: URL) -> PostgresStore:
     """Return the store in the database that `url` names, its tables brought up to date. Raises StoreUnavailable."""
+    return opened_postgres(url, JOURNAL, lambda engine: PostgresStore(engine, SqlTx))
+
+
+def opened_postgres(url: URL, tables: Tables, database: Callable[[Engine], D], connections: int = CONNECTIONS) -> D:
+    """Return what `database` makes of the database that `url` names, once it has `tables`. Raises StoreUnavailable."""
     try:
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             isolation_level="AUTOCOMMIT",
-            pool_size=CONNECTIONS,
+            pool_size=connections,
             max_overflow=0,
             pool_reset_on_return=None,
             connect_args={} if "connect_timeout" in url.query else {"connect_timeout": 5},
@@ -194,14 +230,14 @@ def open_postgres(url: URL) -> PostgresStore:
     try:
         with engine.connect().execution_options(isolation_level="READ COMMITTED") as connection, connection.begin():
             connection.execute(text("SELECT pg_advisory_xact_lock(:name)"), {"name": _UPGRADING})
-            upgrade(connection)
+            upgrade(connection, tables)
     except (SQLAlchemyError, engine.dialect.loaded_dbapi.Error) as error:
         engine.dispose()
         raise postgres_failure(error) from None
     except StoreUnavailable:
         engine.dispose()
         raise
-    return PostgresStore(engine)
+    return database(engine)
 
 
 def _prepare(connection: "psycopg.Connection[Row]", _record: object) -> None:

@@ -1,25 +1,39 @@
 """Whether a database's tables are what this version needs; those that are not are migrated."""
 
 import importlib
+from dataclasses import dataclass
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0005"
-"""The newest step of the migrations."""
-_TABLE = "alembic_version"
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Tables that are brought up to date together, by steps of their own."""
+
+    script: str
+    """Where Alembic finds the steps."""
+    head: str
+    """The newest of them."""
+    versions: str
+    """The table that says which step a database has reached."""
 
 
-def upgrade(connection: Connection) -> None:
+JOURNAL = Tables("interlock.adapters.sql:migrations", "0005", "alembic_version")
+SPANS = Tables("interlock.adapters.sql.traces:migrations", "0001", "alembic_version_traces")
+
+
+def upgrade(connection: Connection, tables: Tables = JOURNAL) -> None:
     """Apply the missing steps inside the transaction that `connection` is in, which keeps out other writers.
 
     Raises StoreUnavailable if the database was made by a newer version.
     """
-    if not _is_current(connection):
+    if not _is_current(connection, tables):
         # What migrates weighs 10 MB and is needed once in the life of a version.
-        importlib.import_module("interlock.adapters.sql.migrating").migrate(connection)
+        importlib.import_module("interlock.adapters.sql.migrating").migrate(connection, tables)
 
 
-def _is_current(connection: Connection) -> bool:
-    if not inspect(connection).has_table(_TABLE):
+def _is_current(connection: Connection, tables: Tables) -> bool:
+    if not inspect(connection).has_table(tables.versions):
         return False
-    return connection.execute(text(f"SELECT version_num FROM {_TABLE}")).scalars().all() == [HEAD]  # noqa: S608 - our own name
+    found = connection.execute(text(f"SELECT version_num FROM {tables.versions}"))  # noqa: S608 - our own name
+    return found.scalars().all() == [tables.head]

@@ -16,6 +16,16 @@ class Statement:
     postgresql: str | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A table that takes rows by the thousand; one that is there already stays as it is."""
+
+    table: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    """Of the columns, as PostgreSQL calls them."""
+
+
 class Session(Protocol):
     """What the tables need of a transaction that is open."""
 
@@ -38,6 +48,9 @@ class Session(Protocol):
     def many(self, statement: Statement, rows: Sequence[Values]) -> None:
         """Run `statement`, which answers nothing, for each of `rows`, in their order."""
 
+    def fill(self, rows: Rows, values: Sequence[tuple[Any, ...]]) -> None:
+        """Add rows, each with a value per column, in as few steps as the database takes."""
+
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds the lock `name`, and keep it to the end of this one."""
 
@@ -46,3 +59,9 @@ class Session(Protocol):
 
     def texts(self, values: Iterable[str] | None) -> object:
         """Return a parameter for a list of texts; None stays None."""
+
+    def numbers(self, values: Iterable[int]) -> object:
+        """Return a parameter for a list of whole numbers."""
+
+    def blobs(self, values: Iterable[bytes]) -> object:
+        """Return a parameter for a list of bytes, each as long as the others."""

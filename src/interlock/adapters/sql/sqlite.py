@@ -6,8 +6,10 @@ import queue
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -16,16 +18,21 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from interlock.adapters.sql.failures import closed_failure, sqlite_failure
-from interlock.adapters.sql.schema import upgrade
-from interlock.adapters.sql.session import Row, Session, Statement, Values
+from interlock.adapters.sql.schema import JOURNAL, Tables, upgrade
+from interlock.adapters.sql.session import Row, Rows, Session, Statement, Values
 from interlock.adapters.sql.transaction import SqlTx, perform
 from interlock.adapters.sql.writer import Writer
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Store, Tx
 
+X = TypeVar("X")
+"""What work is given: the records that a transaction joins."""
+D = TypeVar("D")
 T = TypeVar("T")
 
 READERS = 2
+_TOGETHER = (100, 10, 1)
+"""How many rows go into one statement; each is prepared once."""
 STARTING_SECONDS = 30.0
 """How long to wait for a process that is creating or upgrading the tables."""
 _PRAGMAS = (
@@ -67,6 +74,15 @@ class SqliteSession(Session):
     def many(self, statement: Statement, rows: Sequence[Values]) -> None:
         self._cursor.executemany(statement.text, rows)
 
+    def fill(self, rows: Rows, values: Sequence[tuple[Any, ...]]) -> None:
+        # Whoever executes a statement lets go of the interpreter, so a hundred rows in one are cheaper than one by one.
+        start = 0
+        for size in _TOGETHER:
+            words = _insertion(rows, size)
+            while len(values) - start >= size:
+                self._cursor.execute(words, tuple(chain.from_iterable(values[start : start + size])))
+                start += size
+
     def lock(self, name: str) -> None:
         """Nothing to do."""
 
@@ -76,12 +92,26 @@ class SqliteSession(Session):
     def texts(self, values: Iterable[str] | None) -> object:
         return None if values is None else orjson.dumps(list(values)).decode()
 
+    def numbers(self, values: Iterable[int]) -> object:
+        return orjson.dumps(list(values)).decode()
 
-class SqliteStore(Store):
+    def blobs(self, values: Iterable[bytes]) -> object:
+        return b"".join(values)
+
+
+@lru_cache(maxsize=64)
+def _insertion(rows: Rows, size: int) -> str:
+    row = "(" + ", ".join("?" * len(rows.columns)) + ")"
+    return f"INSERT OR IGNORE INTO {rows.table} ({', '.join(rows.columns)}) VALUES {', '.join([row] * size)}"  # noqa: S608
+
+
+class SqliteDatabase(Generic[X]):
     """Writes go through one thread, reads through a few connections of their own."""
 
-    def __init__(self, engine: Engine, path: Path) -> None:
+    def __init__(self, engine: Engine, path: Path, records: Callable[[Session], X]) -> None:
+        """`records` returns what work is given, over a session."""
         self._engine = engine
+        self._records = records
         writing = _connection(engine)
         # The writer does its own, fairer waiting.
         writing.execute("PRAGMA busy_timeout = 0")
@@ -94,21 +124,22 @@ class SqliteStore(Store):
             self._idle.put(reading)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-read")
         self._closed = False
-        self._writer = Writer(writing, SqlTx(SqliteSession(writing)), path)
+        self._writer = Writer(writing, records(SqliteSession(writing)), path)
 
-    async def transact(self, work: Callable[[Tx], T]) -> T:
+    async def transact(self, work: Callable[[X], T]) -> T:
         return await self._writer.submit(work)
 
-    async def read(self, work: Callable[[Tx], T]) -> T:
+    async def read(self, work: Callable[[X], T]) -> T:
         if self._closed:
             raise closed_failure()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
-    def _read(self, work: Callable[[Tx], T]) -> T:
+    def _read(self, work: Callable[[X], T]) -> T:
         connection = self._idle.get()
         try:
             connection.execute("BEGIN")
-            return perform(work, SqlTx(SqliteSession(connection)))
+            value: T = perform(cast("Any", work), cast("Any", self._records(SqliteSession(connection))))
+            return value
         except sqlite3.Error as error:
             raise sqlite_failure(error) from None
         finally:
@@ -128,8 +159,17 @@ class SqliteStore(Store):
         self._engine.dispose()
 
 
+class SqliteStore(SqliteDatabase[Tx], Store):
+    """The journal."""
+
+
 def open_sqlite(url: URL) -> SqliteStore:
     """Return the store in the file that `url` names, its tables brought up to date. Raises StoreUnavailable."""
+    return opened_sqlite(url, JOURNAL, lambda engine, path: SqliteStore(engine, path, SqlTx))
+
+
+def opened_sqlite(url: URL, tables: Tables, database: Callable[[Engine, Path], D]) -> D:
+    """Return what `database` makes of the file that `url` names, once it has `tables`. Raises StoreUnavailable."""
     if not url.database or url.database == ":memory:":
         raise StoreUnavailable(
             "A SQLite store needs a file",
@@ -152,8 +192,8 @@ def open_sqlite(url: URL) -> SqliteStore:
     try:
         _create(path)
         with engine.begin() as connection:
-            upgrade(connection)
-        return SqliteStore(engine, path)
+            upgrade(connection, tables)
+        return database(engine, path)
     except DBAPIError as error:
         raise sqlite_failure(_driver_error(error)) from None
     except sqlite3.Error as error:

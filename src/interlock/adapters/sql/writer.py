@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from interlock.adapters.sql.failures import closed_failure, sqlite_failure
 from interlock.adapters.sql.transaction import perform
 from interlock.domain.errors import StoreUnavailable
-from interlock.gateway.store import Tx
 
+X = TypeVar("X")
+"""What work is given to do its work with: the records that a transaction joins."""
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 10.0
@@ -32,17 +33,17 @@ _LONGEST_PAUSE = 0.004
 class Job:
     """One transaction that somebody awaits."""
 
-    work: Callable[[Tx], Any]
+    work: Callable[[Any], Any]
     loop: asyncio.AbstractEventLoop
     future: "asyncio.Future[Any]"
     value: Any = None
     error: BaseException | None = None
 
 
-class Writer:
+class Writer(Generic[X]):
     """Takes transactions in the order in which they come, as many at once as are waiting."""
 
-    def __init__(self, connection: sqlite3.Connection, tx: Tx, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, tx: X, path: Path) -> None:
         self._connection = connection
         self._tx = tx
         self._path = path
@@ -52,7 +53,7 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="interlock-write", daemon=True)
         self._thread.start()
 
-    async def submit(self, work: Callable[[Tx], T]) -> T:
+    async def submit(self, work: Callable[[X], T]) -> T:
         """Return what `work` returns, once its transaction is on disk; raise what it raises, once it is undone."""
         if self._closed:
             raise closed_failure()
@@ -153,7 +154,7 @@ class Writer:
         """Run one job inside a savepoint. Raises only what ends the whole batch."""
         self._connection.execute("SAVEPOINT job")
         try:
-            job.value = perform(job.work, self._tx)
+            job.value = perform(job.work, cast("Any", self._tx))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it belongs to the one who awaits the job
             if not self._connection.in_transaction:
                 # Some errors (disk full) make SQLite undo everything at once.

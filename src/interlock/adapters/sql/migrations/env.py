@@ -2,5 +2,6 @@
 
 from alembic import context
 
-context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+_given = context.config.attributes
+context.configure(connection=_given["connection"], version_table=_given["versions"], transactional_ddl=True)
 context.run_migrations()

@@ -1,0 +1,1 @@
+"""The steps that bring the tables of the span store up to date."""
