@@ -208,9 +208,9 @@ class PostgresStore(PostgresDatabase[Tx], Store):
     """The journal."""
 
 
-def open_postgres(url: URL) -> PostgresStore:
+def open_postgres(url: URL, records: Callable[[Session], Tx] = SqlTx) -> PostgresStore:
     """Return the store in the database that `url` names, its tables brought up to date. Raises StoreUnavailable."""
-    return opened_postgres(url, JOURNAL, lambda engine: PostgresStore(engine, SqlTx))
+    return opened_postgres(url, JOURNAL, lambda engine: PostgresStore(engine, records))
 
 
 def opened_postgres(url: URL, tables: Tables, database: Callable[[Engine], D], connections: int = CONNECTIONS) -> D:

@@ -163,9 +163,9 @@ class SqliteStore(SqliteDatabase[Tx], Store):
     """The journal."""
 
 
-def open_sqlite(url: URL) -> SqliteStore:
+def open_sqlite(url: URL, records: Callable[[Session], Tx] = SqlTx) -> SqliteStore:
     """Return the store in the file that `url` names, its tables brought up to date. Raises StoreUnavailable."""
-    return opened_sqlite(url, JOURNAL, lambda engine, path: SqliteStore(engine, path, SqlTx))
+    return opened_sqlite(url, JOURNAL, lambda engine, path: SqliteStore(engine, path, records))
 
 
 def opened_sqlite(url: URL, tables: Tables, database: Callable[[Engine, Path], D]) -> D:
