@@ -120,8 +120,8 @@ async def test_a_checkpoint_stays_and_may_only_gain_signatures(store: Store) -> 
 
 
 async def test_keys_are_kept_in_order(store: Store) -> None:
-    for key in (LogKey(0, "first"), LogKey(7, "second")):
-        await store.transact(lambda tx, key=key: tx.log.keep_key(key))  # type: ignore[misc]
+    for key, kept in ((LogKey(0, "first"), True), (LogKey(7, "second"), True), (LogKey(0, "other"), False)):
+        assert await store.transact(lambda tx, key=key: tx.log.keep_key(key)) is kept  # type: ignore[misc]
 
     assert await store.read(lambda tx: tx.log.keys()) == (LogKey(0, "first"), LogKey(7, "second"))
 

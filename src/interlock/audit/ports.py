@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from interlock.audit.notes import SignerKey
 from interlock.domain.audit import AuditEvent
 from interlock.domain.ids import TenantId
 
@@ -100,5 +101,59 @@ class AuditLog(Protocol):
     def keys(self) -> tuple[LogKey, ...]:
         """Return the keys that have signed so far, in order: the last one is the present one. A hint, and no proof."""
 
-    def keep_key(self, key: LogKey) -> None:
-        """Record that from now on `key` signs."""
+    def keep_key(self, key: LogKey) -> bool:
+        """Record that from now on `key` signs; return False, and change nothing, if another one does since then."""
+
+
+class KeyRing(Protocol):
+    """Where the keys that sign checkpoints are kept: outside the database."""
+
+    async def keys(self) -> tuple[SignerKey, ...]:
+        """Return the keys at hand: the present one, and the next one while it is being changed. Empty: there is none.
+
+        Raises ConfigurationError for one that cannot be used, ToolUnavailable for a reference that leads nowhere.
+        """
+
+    async def begin(self, name: str) -> SignerKey:
+        """Return the first key of a log, made now unless one is there. Raises ConfigurationError where it is to be given."""
+
+    async def prepare(self, name: str) -> SignerKey:
+        """Return the next key, made now unless one is there. Raises ConfigurationError where keys are to be given."""
+
+    async def promote(self) -> None:
+        """Make the next key the present one, and put the former one aside. Nothing happens where there is no next."""
+
+
+class CheckpointMemory(Protocol):
+    """The last checkpoint, kept outside the database, so that a restored backup cannot lead to a second history."""
+
+    async def load(self) -> bytes | None:
+        """Return the kept note, or None. Raises StoreUnavailable when it cannot be read."""
+
+    async def keep(self, size: int, note: bytes) -> None:
+        """Put `note` in place of that of a smaller tree, safe from a power failure. Raises StoreUnavailable."""
+
+    async def put_aside(self) -> str:
+        """Keep no checkpoint any more; return where the former one lies now."""
+
+
+class AnchorPlace(Protocol):
+    """A place outside that keeps checkpoints."""
+
+    @property
+    def name(self) -> str:
+        """What people call it; holds no secret."""
+
+    async def publish(self, size: int, note: bytes, prove: "Prover") -> tuple[str, ...]:
+        """Leave the checkpoint there; return signature lines of who has seen it. Safe to repeat.
+
+        `prove` gives consistency proofs to who wants one. Raises ToolUnavailable to be tried again, SigningStopped when the
+        place knows of a checkpoint that is no beginning of this one.
+        """
+
+
+class Prover(Protocol):
+    """Proves that the log only grew."""
+
+    async def __call__(self, old: int, new: int) -> tuple[bytes, ...]:
+        """Return the consistency proof from `old` to `new` leaves; empty where `old` is 0."""

@@ -33,6 +33,8 @@ class AuditKind(StrEnum):
     POLICY_PUBLISHED = "policy.published"
     LOG_KEY_ROTATED = "log.key_rotated"
     """The log signs with another key from here on: the subject is the new verifier key."""
+    LOG_RESUMED = "log.resumed"
+    """Signing goes on after a break that an operator has looked into: the tree is no growth of what was signed before."""
 
 
 @dataclass(frozen=True, slots=True)

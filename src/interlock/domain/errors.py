@@ -26,7 +26,8 @@ InterlockError
 │   ├── RunClosed
 │   ├── ApprovalClosed
 │   ├── ContractQuarantined
-│   └── OnHold             a legal hold forbids to delete it
+│   ├── OnHold             a legal hold forbids to delete it
+│   └── SigningStopped     the audit log signs nothing until a person has looked
 ├── BudgetExceeded
 ├── Unpriced               what the call may cost is not known
 ├── Braked
@@ -258,6 +259,12 @@ class OnHold(Conflict):
     """A legal hold forbids to delete this; nothing was deleted."""
 
     code = "on_hold"
+
+
+class SigningStopped(Conflict):
+    """The audit log signs no checkpoints until a person has looked; calls go on being decided and recorded."""
+
+    code = "audit_signing_stopped"
 
 
 class BudgetExceeded(InterlockError):

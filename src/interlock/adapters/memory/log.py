@@ -72,8 +72,9 @@ class MemoryLog(AuditLog):
     def keys(self) -> tuple[LogKey, ...]:
         return tuple(sorted(self._keys.oldest_first(), key=lambda key: key.since))
 
-    def keep_key(self, key: LogKey) -> None:
-        self._keys.put(key.since, key)
+    def keep_key(self, key: LogKey) -> bool:
+        self._keys.add(key.since, key)
+        return self._keys.find(key.since) == key
 
 
 class _Tiles(TileRows):

@@ -61,7 +61,7 @@ KEEP_CHECKPOINT = Statement("""
 
 KEYS = Statement("SELECT since, vkey FROM audit_keys ORDER BY since")
 
-KEEP_KEY = Statement("INSERT INTO audit_keys (since, vkey) VALUES (:since, :vkey)")
+KEEP_KEY = Statement("INSERT INTO audit_keys (since, vkey) VALUES (:since, :vkey) ON CONFLICT (since) DO NOTHING")
 
 
 class SqlLog(AuditLog):
@@ -118,8 +118,10 @@ class SqlLog(AuditLog):
     def keys(self) -> tuple[LogKey, ...]:
         return tuple(LogKey(since, vkey) for since, vkey in self._session.all(KEYS, {}))
 
-    def keep_key(self, key: LogKey) -> None:
+    def keep_key(self, key: LogKey) -> bool:
+        self._session.lock(_LOCK)
         self._session.run(KEEP_KEY, {"since": key.since, "vkey": key.vkey})
+        return key in self.keys()
 
 
 class _Tiles(TileRows):
