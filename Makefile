@@ -35,6 +35,7 @@ format: dev ## Put the code and the generated reference pages into shape
 	@$(DEV)/ruff format --quiet $(CODE)
 	@$(DEV)/python scripts/reference.py
 	@$(DEV)/python scripts/configuration.py
+	@$(DEV)/python scripts/watching.py
 
 lint: dev ## Style only: format and ruff
 	@$(DEV)/ruff format --check --output-format concise $(CODE)
@@ -44,7 +45,7 @@ check: lint ## Everything that needs no running: style, strict types, import con
 	@$(DEV)/mypy $(CODE)
 	@$(DEV)/lint-imports --no-logo --cache-dir .build/import-linter
 
-test: check .build/inspector/.ready .build/openai-npm/.ready .venv-clients/.ready ## check, then every test, with a throw-away PostgreSQL (ARGS= goes to pytest)
+test: check .build/inspector/.ready .build/prometheus/.ready .build/openai-npm/.ready .venv-clients/.ready .venv-phoenix/.ready ## check, then every test, with a throw-away PostgreSQL (ARGS= goes to pytest)
 	@$(DEV)/python scripts/with_postgres.py --uv $(UV) -- $(DEV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 bench: .venv-bench/.ready .build/portkey/.ready ## The paired benchmarks (ARGS=--json for JSON; one alone: python -m benchmarks.<name>)
@@ -66,7 +67,7 @@ pins: $(UV) ## Write requirements/*.txt anew: newest versions that pyproject.tom
 	@scripts/pins.sh $(UV)
 
 clean: ## Remove everything that make has built
-	@rm -rf .build .venv .venv-dev .venv-docs .venv-bench .venv-clients .venv-litellm dist site .hypothesis
+	@rm -rf .build .venv .venv-dev .venv-docs .venv-bench .venv-clients .venv-phoenix .venv-litellm dist site .hypothesis
 
 # A stamp is newer than all that it was made from; the second call of a target does nothing.
 # The project itself is editable: a change under src/ needs no new install.
@@ -115,12 +116,20 @@ endef
 	$(call environment,requirements/clients.txt)
 	@touch $@
 
+.venv-phoenix/.ready: requirements/phoenix.txt $(filter .build/%,$(UV))
+	$(call environment,$<)
+	@touch $@
+
 .build/openai-npm/.ready: scripts/openai_npm.sh .build/inspector/.ready
 	@scripts/openai_npm.sh $(@D)
 	@touch $@
 
 .build/inspector/.ready: scripts/inspector.sh requirements/node.txt $(filter .build/%,$(UV))
 	@scripts/inspector.sh "$(UV)" "$(PYTHON)" $(@D)
+	@touch $@
+
+.build/prometheus/.ready: scripts/prometheus.sh
+	@scripts/prometheus.sh $(@D)
 	@touch $@
 
 .build/portkey/.ready: scripts/peers.sh requirements/bench-litellm.txt requirements/node.txt $(filter .build/%,$(UV))

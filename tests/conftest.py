@@ -15,7 +15,8 @@ from psycopg import conninfo, sql
 ROOT = Path(__file__).resolve().parent.parent
 POSTGRES = "INTERLOCK_TEST_POSTGRES_DSN"
 INSPECTOR = ROOT / ".build" / "inspector" / "mcp-inspector"
-NEEDS = {"postgres_dsn": "postgres", "inspector": "npm", "data_folder": "data"}
+PROMETHEUS = ROOT / ".build" / "prometheus"
+NEEDS = {"prometheus": "prometheus", "postgres_dsn": "postgres", "inspector": "npm", "data_folder": "data"}
 """A test that asks for this fixture carries this marker."""
 
 
@@ -37,7 +38,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker, reason in (("postgres", _no_postgres()), ("npm", _no_inspector()), ("data", _no_data())):
+    for marker, reason in (
+        ("postgres", _no_postgres()),
+        ("npm", _no_inspector()),
+        ("data", _no_data()),
+        ("prometheus", _no_prometheus()),
+    ):
         if reason and item.get_closest_marker(marker):
             pytest.skip(reason)
 
@@ -69,6 +75,12 @@ def postgres_dsn() -> Iterator[str]:
 def data_folder() -> Path:
     """The recorded runs and OpenAPI documents."""
     return _data()
+
+
+@pytest.fixture
+def prometheus() -> Path:
+    """The folder with the programs promtool and prometheus."""
+    return PROMETHEUS
 
 
 @pytest.fixture
@@ -110,6 +122,12 @@ def _no_postgres() -> str:
     return (
         "" if os.environ.get(POSTGRES) else f"no PostgreSQL; `make test` starts one, or set {POSTGRES}=postgresql://..."
     )
+
+
+def _no_prometheus() -> str:
+    if (PROMETHEUS / "promtool").exists() and (PROMETHEUS / "prometheus").exists():
+        return ""
+    return "no promtool; `make test` unpacks Debian's package, or: apt-get install prometheus"
 
 
 def _no_inspector() -> str:

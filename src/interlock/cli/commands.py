@@ -33,6 +33,9 @@ COMMANDS = {
     "keys": Place("interlock.cli.keys", "Keys of people, services and agents."),
     "budgets": Place("interlock.cli.budgets", "What is spent, held and left."),
     "audit": Place("interlock.cli.audit", "Who did what, and under which rules."),
+    "metrics": Place(
+        "interlock.cli.metrics", "The figures at /metrics, with the alerts and the dashboard that go with them."
+    ),
     "version": Place("interlock.cli.version", "Print the version."),
 }
 
