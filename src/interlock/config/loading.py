@@ -147,7 +147,7 @@ class _Loader:
             cedar=self.paths(policies, "cedar"),
             rego=self.paths(policies, "rego"),
             mentions=tuple(ToolMention(name, spot) for name, spot in self.found.mentions),
-            files=(file, *self.files),
+            files=(file, *self.files, *self.found.files),
             router=router,
             keeping=keeping(said, self.found),
         )
@@ -276,8 +276,10 @@ def _proposals(path: Path, section: Section, found: Findings) -> JsonObject | No
         return None
     spot = section.at("proposal_schema")
     try:
-        with (path.parent / section.get("proposal_schema")).open("rb") as opened:
+        file = path.parent / section.get("proposal_schema")
+        with file.open("rb") as opened:
             schema = parse_json(opened.read(MAX_BYTES + 1))
+        found.files.append(file)
         jsonschema_rs.Draft202012Validator(schema)
     except InterlockError as error:
         found.add(spot, f"The schema cannot be used: {error.what}", "a JSON Schema")

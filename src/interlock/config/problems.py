@@ -4,6 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.ids import ToolName
@@ -44,6 +45,9 @@ class Findings:
     """Every tool that a control names, and where: resolved once there is a catalogue."""
     tiers: list[tuple[str, Spot]] = field(default_factory=list)
     """Every model tier that an agent's file names, and where: resolved once there is a router file."""
+
+    files: list[Path] = field(default_factory=list)
+    """Files that other files name and that were read with them."""
 
     def add(self, spot: Spot, what: str, expected: str = "", nearest: str = "") -> None:
         """Note one problem, unless there are MOST_PROBLEMS already."""
