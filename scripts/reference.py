@@ -21,7 +21,7 @@ from typing import Any
 import typer
 
 from interlock.domain.errors import InterlockError
-from interlock.models.spans import MEANINGS
+from interlock.gateway.own_spans import MEANINGS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"

@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from interlock.domain.ids import ModelCallId, RunId, TenantId
+from interlock.domain.ids import ApprovalId, CallId, ModelCallId, RunId, TenantId
 
 _LIMIT = 512
 """The longest `tracestate` that is sent on, in bytes; the standard asks for no more."""
@@ -74,6 +74,31 @@ def span_of_call(call: ModelCallId) -> str:
 def span_of_attempt(call: ModelCallId, number: int) -> str:
     """Return the id of the span of attempt `number` of `call`, counted from 1."""
     return _hashed("attempt", call, str(number))[:16]
+
+
+def span_of_run(tenant: TenantId, run: RunId) -> str:
+    """Return the id of the span of a run."""
+    return _hashed("run span", tenant, run)[:16]
+
+
+def span_of_tool_call(tenant: TenantId, run: RunId, call: CallId) -> str:
+    """Return the id of the span of a tool call."""
+    return _hashed("tool", tenant, run, call)[:16]
+
+
+def span_within_tool_call(tenant: TenantId, run: RunId, call: CallId, part: str) -> str:
+    """Return the id of the span of a part of a tool call: `decision` or `check`."""
+    return _hashed("tool", tenant, run, call, part)[:16]
+
+
+def span_of_tool_attempt(tenant: TenantId, run: RunId, call: CallId, execution: int, number: int) -> str:
+    """Return the id of the span of one attempt at a tool: which execution of the call, and which attempt of that, from 1."""
+    return _hashed("tool", tenant, run, call, "attempt", str(execution), str(number))[:16]
+
+
+def span_of_approval(approval: ApprovalId) -> str:
+    """Return the id of the span of a question to people."""
+    return _hashed("approval", approval)[:16]
 
 
 def trace_of_run(tenant: TenantId, run: RunId) -> str:

@@ -1,8 +1,6 @@
 """What a model call is in a trace: a span, and one below it per attempt, in the words of OpenTelemetry's GenAI conventions."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 
 from interlock.domain.models import (
     Attempt,
@@ -14,10 +12,11 @@ from interlock.domain.models import (
     UsageSource,
     trace_of,
 )
-from interlock.domain.trace_context import span_of_attempt, span_of_call
+from interlock.domain.runs import Run
+from interlock.domain.spans import Category, Span, SpanKind, SpanStatus, Value
+from interlock.domain.trace_context import span_of_attempt, span_of_call, span_of_run, trace_of_run
 from interlock.models.dialogue import Stop
 
-Value = str | int | float | bool | tuple[str, ...]
 _SERVED = "served"
 _NS_PER_MS = 1_000_000
 _OURSELVES = "interlock"
@@ -40,7 +39,7 @@ _FINISHES: Mapping[str, str] = {
 _BROKEN_OFF = frozenset({ModelCallStatus.FAILED, ModelCallStatus.CUT, ModelCallStatus.ABANDONED})
 
 MEANINGS: Mapping[str, str] = {
-    "gen_ai.operation.name": "`chat` or `embeddings`.",
+    "gen_ai.operation.name": "`chat`, `embeddings`, `execute_tool` or `invoke_agent`.",
     "gen_ai.provider.name": "The vendor that was asked last, as the conventions name it where they do; a provider without "
     "a vendor goes by its name in the router file, and `interlock` means that none was asked.",
     "gen_ai.conversation.id": "The run, where there is one.",
@@ -58,13 +57,14 @@ MEANINGS: Mapping[str, str] = {
     "gen_ai.usage.audio.input_tokens": "Of the input: audio.",
     "gen_ai.usage.audio.output_tokens": "Of the output: audio.",
     "error.type": "The error code; `abandoned` when the caller went away.",
-    "interlock.call": "The call's id, as `x-interlock-call` told it.",
+    "interlock.call": "The id of the call: of a model call as `x-interlock-call` told it, of a tool call as its caller named it.",
     "interlock.tenant": "The tenant.",
     "interlock.agent": "The agent that asked.",
     "interlock.run": "The run, where there is one.",
     "interlock.step": "The step of the run, where the caller named one.",
     "interlock.dialect": "The wire format in which the caller asked.",
-    "interlock.status": "How the call ended: `succeeded`, `refused`, `failed`, `cut` or `abandoned`.",
+    "interlock.status": "How the call ended: of a model call `succeeded`, `refused`, `failed`, `cut` or `abandoned`; of a tool "
+    "call where it stands in the journal.",
     "interlock.stop": "Why the reply ended, in Interlock's words.",
     "interlock.tier": "The tier that was chosen, where one was.",
     "interlock.route.by": "What chose the model: `rule`, `step`, `default`, `name`, `classifier` or `semantic cache`.",
@@ -90,51 +90,47 @@ MEANINGS: Mapping[str, str] = {
 """Every attribute that a span may carry. None holds words of a message."""
 
 
-class SpanStatus(StrEnum):
-    """How OpenTelemetry says that an operation ended."""
+def spans_of(record: ModelCallRecord, run: Run | None = None) -> tuple[Span, ...]:
+    """Return the span of a call that has ended, then those of its attempts, in order.
 
-    UNSET = "unset"
-    """It went well; the conventions leave it to people to call something `ok`."""
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A piece of work in a trace. Its kind is CLIENT: a provider did it, somewhere else."""
-
-    trace_id: str
-    """32 lower-case hexadecimal digits."""
-    span_id: str
-    """16 such digits."""
-    parent_id: str | None
-    """None for a span under which nobody's span stands."""
-    name: str
-    start_ns: int
-    """Nanoseconds since the epoch, known to the millisecond."""
-    end_ns: int
-    status: SpanStatus
-    attributes: Mapping[str, Value]
-    """Keys are those of `MEANINGS`; what is not known or does not apply is left out."""
-    children: tuple["Span", ...] = ()
-
-
-def span_of(record: ModelCallRecord) -> Span:
-    """Return the span of a call that has ended, with its attempts below it."""
+    `run` is the call's own, where it is at hand: a call whose caller named no trace then stands below the span of its run.
+    """
     call = record.call
-    trace, span = trace_of(call), span_of_call(call.id)
     start = record.started_at * _NS_PER_MS
-    attempts = enumerate(record.attempts, start=1)
-    return Span(
+    trace, parent = _place(call, run)
+    whole = Span(
         trace_id=trace,
-        span_id=span,
-        parent_id=call.parent_span or None,
+        span_id=span_of_call(call.id),
+        parent_id=parent or None,
         name=f"{_operation(call)} {call.model}",
+        category=Category.EMBEDDING if call.dialect is Dialect.OPENAI_EMBEDDINGS else Category.MODEL,
         start_ns=start,
         end_ns=start + record.duration_ms * _NS_PER_MS,
         status=SpanStatus.UNSET if record.status is ModelCallStatus.SUCCEEDED else SpanStatus.ERROR,
         attributes={name: value for name, value in _attributes(record) if value is not None},
-        children=tuple(_attempt_span(call, trace, span, start, number, one) for number, one in attempts),
+        kind=SpanKind.CLIENT,
     )
+    attempts = enumerate(record.attempts, start=1)
+    return (whole, *(_attempt_span(call, whole, number, one) for number, one in attempts))
+
+
+def versions_of(record: ModelCallRecord) -> Iterator[str]:
+    """Yield what the call was made under, as `name=version`: prices and router file."""
+    if record.prices:
+        yield f"prices={record.prices}"
+    router = _text(record.route.get("router"))
+    if router is not None:
+        yield f"router={router}"
+
+
+def _place(call: ModelCall, run: Run | None) -> tuple[str, str]:
+    """Return the trace and the parent of the span of `call`."""
+    if run is None:
+        return trace_of(call), call.parent_span
+    # Calls that Interlock makes for another one name the trace that the run has where nobody else began one.
+    own = not call.trace or call.trace == trace_of_run(run.tenant, run.id)
+    trace = (run.trace or trace_of(call)) if own else call.trace
+    return trace, call.parent_span or ("" if call.trace else span_of_run(run.tenant, run.id))
 
 
 def _attributes(record: ModelCallRecord) -> Iterator[tuple[str, Value | None]]:
@@ -188,19 +184,21 @@ def _ours(record: ModelCallRecord) -> Iterator[tuple[str, Value | None]]:
     yield "interlock.proposals", len(record.proposals) or None
 
 
-def _attempt_span(call: ModelCall, trace: str, parent: str, start: int, number: int, attempt: Attempt) -> Span:
+def _attempt_span(call: ModelCall, whole: Span, number: int, attempt: Attempt) -> Span:
     # Only the call's own span carries gen_ai.* attributes: what adds those up must not count its tokens twice.
-    began = start + attempt.after_ms * _NS_PER_MS
+    began = whole.start_ns + attempt.after_ms * _NS_PER_MS
     found = _of_attempt(number, attempt)
     return Span(
-        trace_id=trace,
+        trace_id=whole.trace_id,
         span_id=span_of_attempt(call.id, number),
-        parent_id=parent,
+        parent_id=whole.span_id,
         name=f"attempt {attempt.provider}",
+        category=Category.ATTEMPT,
         start_ns=began,
         end_ns=began + attempt.duration_ms * _NS_PER_MS,
         status=SpanStatus.ERROR if _failed(attempt) else SpanStatus.UNSET,
         attributes={name: value for name, value in found if value is not None},
+        kind=SpanKind.CLIENT,
     )
 
 

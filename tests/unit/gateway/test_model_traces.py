@@ -9,8 +9,9 @@ import pytest
 from interlock.domain.models import Dialect, ModelCallRecord, trace_of
 from interlock.domain.route_settings import Cache, CacheScope, Retries, SemanticCache, Settings
 from interlock.domain.routes import Classifier, RouteRule, When
+from interlock.domain.spans import Span
 from interlock.domain.trace_context import TraceContext, span_of_call
-from interlock.models.spans import span_of
+from interlock.models.spans import spans_of
 from tests.kits.models import Road, a_road, model, over_http
 from tests.kits.upstreams import Act, Fault, Received, Upstream, an_upstream
 
@@ -38,6 +39,10 @@ async def asked(
         ) as road,
     ):
         yield road, upstream
+
+
+def span_of(record: ModelCallRecord) -> Span:
+    return spans_of(record)[0]
 
 
 async def ask(road: Road, trace: TraceContext | None, name: str = "m") -> ModelCallRecord:
@@ -90,10 +95,10 @@ async def test_a_call_that_classifies_stands_below_the_one_that_it_is_for(trace:
 
 async def test_an_attempt_stands_where_it_was_made() -> None:
     async with asked(attempts=2) as (road, _):
-        span = span_of(await ask(road, CALLER))
-        failed, served = span.children
-        assert [one.attributes["interlock.attempt.number"] for one in span.children] == [1, 2]
-        assert [one.parent_id for one in span.children] == [span.span_id, span.span_id]
+        span, *attempts = spans_of(await ask(road, CALLER))
+        failed, served = attempts
+        assert [one.attributes["interlock.attempt.number"] for one in attempts] == [1, 2]
+        assert [one.parent_id for one in attempts] == [span.span_id, span.span_id]
         assert failed.attributes["error.type"] == failed.attributes["interlock.attempt.outcome"]
         assert span.start_ns <= failed.start_ns <= failed.end_ns <= served.start_ns <= served.end_ns
         # Milliseconds are cut off here and there, so the ends may be off by one of them.

@@ -10,9 +10,10 @@ import pytest
 
 from interlock.domain.calls import Failure
 from interlock.domain.models import Dialect, ModelCallRecord, ModelCallStatus, Usage, UsageSource
+from interlock.domain.spans import Category, Span, SpanStatus
 from interlock.domain.trace_context import trace_of_call, trace_of_run
 from interlock.models.dialogue import Stop
-from interlock.models.spans import MEANINGS, SpanStatus, span_of
+from interlock.models.spans import MEANINGS, spans_of
 from tests.contracts.model_samples import a_model_record, an_attempt
 from tests.contracts.samples import ACME, NOW
 
@@ -64,9 +65,14 @@ def a_record(*, streamed: bool = False, **changes: Any) -> ModelCallRecord:
     return a_model_record(call={"streamed": streamed}, **(fields | changes))
 
 
-def test_a_whole_reply() -> None:
-    span = span_of(a_record())
+def span_of(record: ModelCallRecord) -> Span:
+    return spans_of(record)[0]
 
+
+def test_a_whole_reply() -> None:
+    span, attempt = spans_of(a_record())
+
+    assert (span.category, attempt.category) == (Category.MODEL, Category.ATTEMPT)
     assert (span.name, span.status) == ("chat mid", SpanStatus.UNSET)
     assert (span.trace_id, span.parent_id) == ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7")
     assert (span.start_ns, span.end_ns) == (NOW * 1_000_000, (NOW + 900) * 1_000_000)
@@ -81,7 +87,6 @@ def test_a_whole_reply() -> None:
         "interlock.cost_nano_usd": 4_200_000,
         "interlock.attempts": 1,
     }
-    (attempt,) = span.children
     assert (attempt.name, attempt.status) == ("attempt openai", SpanStatus.UNSET)
     assert (attempt.trace_id, attempt.parent_id) == (span.trace_id, span.span_id)
     assert (attempt.start_ns, attempt.end_ns) == ((NOW + 2) * 1_000_000, (NOW + 814) * 1_000_000)
@@ -116,7 +121,7 @@ def test_a_call_that_no_provider_served() -> None:
     failed = a_record(
         status=ModelCallStatus.FAILED, attempts=attempts, failure=failure, stop="", first_byte_ms=None, streamed=True
     )
-    span = span_of(failed)
+    span, attempt = spans_of(failed)
 
     assert span.status is SpanStatus.ERROR
     assert span.attributes == {
@@ -130,7 +135,6 @@ def test_a_call_that_no_provider_served() -> None:
         "interlock.cost_nano_usd": 4_200_000,
         "interlock.attempts": 1,
     }
-    (attempt,) = span.children
     assert attempt.status is SpanStatus.ERROR
     assert attempt.attributes == {
         **OF_SERVED,
@@ -142,9 +146,9 @@ def test_a_call_that_no_provider_served() -> None:
 
 
 def test_a_reply_from_the_cache() -> None:
-    span = span_of(a_record(attempts=(), cache="exact", stop=""))
+    (span,) = spans_of(a_record(attempts=(), cache="exact", stop=""))
 
-    assert (span.status, span.children) == (SpanStatus.UNSET, ())
+    assert span.status is SpanStatus.UNSET
     assert span.attributes == {
         **ASKED,
         **OURS,
@@ -166,7 +170,9 @@ def test_a_fallback() -> None:
         after_ms=1,
         **NOTHING_USED,
     )
-    span = span_of(a_record(attempts=(replace(first, excess_nano_usd=0), replace(SERVED, after_ms=40))))
+    span, failed, served = spans_of(
+        a_record(attempts=(replace(first, excess_nano_usd=0), replace(SERVED, after_ms=40)))
+    )
 
     assert span.status is SpanStatus.UNSET
     assert span.attributes == {
@@ -180,7 +186,6 @@ def test_a_fallback() -> None:
         "interlock.cost_nano_usd": 4_200_000,
         "interlock.attempts": 2,
     }
-    failed, served = span.children
     assert failed.attributes == {
         "interlock.attempt.number": 1,
         "interlock.attempt.provider": "eu",
@@ -254,7 +259,7 @@ def test_every_attribute_has_its_meaning_and_every_meaning_an_attribute() -> Non
         a_record(status=ModelCallStatus.FAILED, attempts=(failed,)),
         a_record(attempts=(), cache="exact"),
     ]
-    spans = [one for record in records for one in (span_of(record), *span_of(record).children)]
+    spans = [one for record in records for one in spans_of(record)]
 
     assert {name for one in spans for name in one.attributes} == set(MEANINGS)
 
@@ -267,7 +272,7 @@ def test_nothing_that_was_said_is_in_a_span() -> None:
         events=({"kind": "lost_in_translation", "what": secret},),
         route={**ROUTE, "classifier": {"model": "small", "chose": secret}, "candidates": [{"against": secret}]},
     )
-    span = span_of(record)
+    span, *attempts = spans_of(record)
 
-    written = json.dumps([span.name, dict(span.attributes), [dict(one.attributes) for one in span.children]])
+    written = json.dumps([span.name, dict(span.attributes), [dict(one.attributes) for one in attempts]])
     assert secret not in written

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from interlock.domain.canonical import Json
 from interlock.domain.models import Dialect, ModelCallStatus, UsageSource
+from interlock.domain.spans import SpanStatus
 from interlock.gateway.models.desk import Grouping
-from interlock.models.spans import SpanStatus
 from interlock.server.api.documents import FailureDocument, Instant
 
 NanoUsd = Annotated[int, "In nano-dollars: 10^-9 USD."]

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from interlock.domain.models import Attempt, ModelCallRecord, Usage
 from interlock.domain.money import usd
+from interlock.domain.spans import Span
 from interlock.gateway.models.desk import Grouping, GroupSpending
 from interlock.models.ports import Spending
-from interlock.models.spans import Span, span_of
+from interlock.models.spans import spans_of
 from interlock.server.api import views
 from interlock.server.api.models_documents import (
     AttemptDocument,
@@ -57,11 +58,12 @@ def model_call(record: ModelCallRecord) -> ModelCallDocument:
 
 def shown_model_call(record: ModelCallRecord) -> ModelCallDocument:
     """Return a model call with its span."""
-    return replace(model_call(record), span=span(span_of(record)))
+    return replace(model_call(record), span=span(spans_of(record)))
 
 
-def span(value: Span) -> SpanDocument:
-    """Return a span with its attempts."""
+def span(spans: tuple[Span, ...]) -> SpanDocument:
+    """Return the span of a call with its attempts."""
+    value, *attempts = spans
     return SpanDocument(
         trace_id=value.trace_id,
         span_id=value.span_id,
@@ -81,7 +83,7 @@ def span(value: Span) -> SpanDocument:
                 status=one.status,
                 attributes=one.attributes,
             )
-            for one in value.children
+            for one in attempts
         ),
     )
 
