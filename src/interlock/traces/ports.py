@@ -58,6 +58,8 @@ class RunSummary:
     trace_id: str
     run: RunId | None
     """None for a trace that came from outside and names no run."""
+    session: str
+    """What spans from outside name: a session, a conversation."""
     workflow: str
     """The agent, or the name of the root span's agent or service."""
     user: str
@@ -91,6 +93,11 @@ class RunSummary:
     def duration_ms(self) -> int | None:
         """From the first to the last that is known of it."""
         return None if self.ended_at is None else self.ended_at - self.started_at
+
+    @property
+    def known_cost_nano_usd(self) -> int:
+        """What Interlock counted; where it counted nothing, what spans from outside say."""
+        return self.cost_nano_usd or self.reported_cost_nano_usd
 
 
 class Notable(StrEnum):
@@ -234,8 +241,11 @@ class SpanStore(Protocol):
     async def trace(self, tenant: TenantId, trace_id: str) -> tuple[Span, ...]:
         """Return the spans of one trace that came from outside, in order of start, with their bodies."""
 
-    async def summary(self, tenant: TenantId, *, run: RunId | None = None, trace_id: str = "") -> RunSummary | None:
-        """Return the sums of one run or trace, or None."""
+    async def summary(self, tenant: TenantId, run: RunId) -> RunSummary | None:
+        """Return the sums of one run, or None."""
+
+    async def sums_of_trace(self, tenant: TenantId, trace_id: str) -> tuple[RunSummary, ...]:
+        """Return the sums of one trace: of every run in it, or of none; empty when there is no such trace."""
 
     async def runs(self, query: RunQuery, order: Order = Order.NEWEST) -> tuple[RunSummary, ...]:
         """Return the sums of matching runs."""

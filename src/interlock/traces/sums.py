@@ -8,10 +8,6 @@ import orjson
 
 from interlock.traces.ports import Notable, RunChange
 
-_COUNTED = (
-    *("model_calls", "tool_calls", "failed_calls", "denied", "held", "escalated", "near_misses"),
-    *("input_tokens", "output_tokens", "cost_nano_usd"),
-)
 _ENDS = frozenset({"closed", "stopped"})
 
 
@@ -25,7 +21,8 @@ class _Sum:
     state: str = ""
     outcome: str = ""
     ended_at: int | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    """By the name of a field of `RunChange`."""
     notable: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, name: str, number: int = 1) -> None:
@@ -74,7 +71,7 @@ def run_changes(leaves: Iterable[bytes], users: Mapping[tuple[str, str], str]) -
             one.state,
             one.outcome,
             one.ended_at,
-            *(one.counts.get(name, 0) for name in _COUNTED),
+            **one.counts,
             notable=tuple((kind, reason, times) for (kind, reason), times in one.notable.items()),
         )
         for (tenant, run), one in sums.items()

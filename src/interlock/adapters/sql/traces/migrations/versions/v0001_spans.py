@@ -59,6 +59,8 @@ def _run_sums() -> None:
         sa.Column("started_at", Instant, nullable=False),
         sa.Column("ended_at", Instant),
         *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in _COUNTS),
+        # 1 once the sums, and our own spans, stand in the archive.
+        sa.Column("archived", sa.Integer, nullable=False, server_default="0"),
         # Ids only grow, so that what was added after a row can be told by its id.
         sqlite_autoincrement=True,
     )
