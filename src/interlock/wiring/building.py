@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from interlock.adapters.clock import SystemClock
 from interlock.adapters.mcp.http import HttpServer
@@ -31,13 +30,11 @@ from interlock.config import (
     OpenApi,
     PythonTools,
     load_deployment,
-    resolve,
     store_url,
 )
-from interlock.domain.agents import Engine
-from interlock.domain.contracts import Environment, Tier, ToolContract
-from interlock.domain.errors import ConfigurationError, InterlockError
-from interlock.domain.ids import ToolName, new_id
+from interlock.domain.contracts import Environment
+from interlock.domain.errors import InterlockError
+from interlock.domain.ids import new_id
 from interlock.domain.overlays import Overlay
 from interlock.gateway.access_desk import AccessDesk
 from interlock.gateway.admission import ALIVE_MS, Admitter
@@ -50,18 +47,15 @@ from interlock.gateway.evidence import EvidenceCache
 from interlock.gateway.execution import Executor
 from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.ports import Clock, Notifier, Secrets, ToolInvoker
-from interlock.gateway.publisher import Declaration, OfferSource, Publisher
+from interlock.gateway.publisher import OfferSource, Publisher
 from interlock.gateway.record_desk import RecordDesk
-from interlock.gateway.release import ApprovalTerms
 from interlock.gateway.run_desk import RunDesk
 from interlock.gateway.store import Store
 from interlock.gateway.tool_call import ToolGate
 from interlock.metrics.meter import Meter
-from interlock.policy.ports import ConditionEngine, PolicyEngine
 from interlock.tools.offers import Offer
-from interlock.tools.pins import PinPolicy
-from interlock.tools.proposals import ProposalSchema
 from interlock.tools.schemas import CompiledSchemas
+from interlock.wiring.declaring import declaration_of, engines_of, languages_of
 from interlock.wiring.models import ModelRoad, build_models
 
 _CLOCKS_S = 1.0
@@ -188,9 +182,9 @@ def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream,
     return Publisher(
         store,
         tuple(one.source for one in upstreams),
-        _declared(deployment),
-        _languages(deployment),
-        lambda contracts: _engines(deployment, contracts),
+        declaration_of(deployment),
+        languages_of(deployment),
+        lambda contracts: engines_of(deployment, contracts),
         clock,
     )
 
@@ -291,68 +285,6 @@ class _Placed(OfferSource):
             credential=said.credential or self.credential,
         )
         return replace(offer, declared=placed)
-
-
-def _declared(deployment: Deployment) -> Declaration:
-    agents = tuple(deployment.agents.values())
-    return Declaration(
-        tenant=deployment.tenant,
-        agents=agents,
-        overlays=deployment.overlays,
-        limits=deployment.limits,
-        terms={
-            tier: ApprovalTerms(clock.sla_ms, clock.expires_ms, clock.escalate_to)
-            for tier, clock in deployment.approvals.items()
-        },
-        proposals={agent.id: ProposalSchema(agent.proposals, str(agent.id)) for agent in agents if agent.proposals},
-        pins=PinPolicy(deployment.pins.value),
-        sampling=deployment.sampling[Tier.REVERSIBLE],
-        unresolved=lambda tools, categories: resolve(deployment, tools, categories),
-    )
-
-
-def _languages(deployment: Deployment) -> Mapping[Engine, ConditionEngine]:
-    """Return the condition languages that the agents use; one that is not installed is refused by name."""
-    used = {rule.engine for agent in deployment.agents.values() for rule in agent.rules}
-    languages: dict[Engine, ConditionEngine] = {}
-    if Engine.CEL in used:
-        # Its library weighs as much as all of ours; a deployment without conditions need not carry it.
-        languages[Engine.CEL] = importlib.import_module("interlock.adapters.cel").CelConditions()
-    if Engine.OPA in used:
-        languages[Engine.OPA] = _extra("rego").RegoConditions()
-    if Engine.CEDAR in used:
-        languages[Engine.CEDAR] = _extra("cedar").CedarConditions()
-    return languages
-
-
-def _engines(deployment: Deployment, contracts: Mapping[ToolName, ToolContract]) -> tuple[PolicyEngine, ...]:
-    """Return the deployment's policy files, published against `contracts`."""
-    engines: list[PolicyEngine] = []
-    if deployment.cedar:
-        engines.append(_extra("cedar").CedarPolicies(_texts(deployment.cedar, "*.cedar"), contracts))
-    if deployment.rego:
-        engines.append(_extra("rego").RegoPolicies(_texts(deployment.rego, "*.rego"), contracts=contracts))
-    return tuple(engines)
-
-
-def _texts(paths: tuple[Path, ...], pattern: str) -> dict[str, str]:
-    files = [file for path in paths for file in (sorted(path.rglob(pattern)) if path.is_dir() else [path])]
-    try:
-        return {str(file): file.read_text("utf-8") for file in files}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            "A policy file cannot be read", why=type(error).__name__, do="Check policies"
-        ) from None
-
-
-def _extra(name: str) -> Any:  # noqa: ANN401 - a module whose library is optional
-    try:
-        return importlib.import_module(f"interlock.adapters.{name}")
-    except ImportError:
-        raise ConfigurationError(
-            f"The policies need the extra '{name}', which is not installed",
-            do=f"pip install 'interlock[{name}]'; in a checkout: make setup EXTRAS=all",
-        ) from None
 
 
 async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
