@@ -123,3 +123,5 @@ class CallRecord:
     failure: Failure | None = None
     extras: JsonObject = field(default_factory=dict)
     """Obligations that were carried out, retries, timings."""
+    erased: bool = False
+    """Whether its words are gone for good: arguments, result, decision and reasons are empty, and nothing may rest on them."""

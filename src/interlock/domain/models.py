@@ -203,6 +203,8 @@ class ModelCallRecord:
     failure: Failure | None = None
     salt: bytes = b""
     """Random; the audit trail holds HMACs of request and reply under it."""
+    erased: bool = False
+    """Whether its words are gone for good: labels, events, sentences and what it proposed."""
 
     @property
     def usage(self) -> Usage:

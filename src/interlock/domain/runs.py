@@ -49,3 +49,5 @@ class Run:
     """The span of that trace under which it was opened, as 16 hexadecimal digits."""
     salt: bytes = b""
     """32 random bytes; the audit trail holds HMACs of labels and user under it."""
+    erased_at: int | None = None
+    """When its words were erased: labels, and everything that its calls said."""

@@ -10,6 +10,7 @@ from interlock.budgets.ports import BudgetLedger
 from interlock.identity.ports import IdentityRecords
 from interlock.models.ports import ModelRecords
 from interlock.policy.releases import ReleaseRecords
+from interlock.runs.keeping import KeepingRecords
 from interlock.runs.ports import CallJournal, EvidenceLog, Heartbeats, RunRecords
 from interlock.runs.replays import ReplayRecords
 from interlock.tools.ports import PinRecords
@@ -38,6 +39,8 @@ class Tx(Protocol):
     def audit(self) -> AuditTrail: ...
     @property
     def log(self) -> AuditLog: ...
+    @property
+    def keeping(self) -> KeepingRecords: ...
     @property
     def identities(self) -> IdentityRecords: ...
     @property

@@ -110,6 +110,9 @@ class CachedReply:
     expires_at: int
     vector: bytes = b""
     """Embedding of the question, float32 little-endian, unit length; empty when only exact."""
+    user: str = ""
+    """For whom it was asked, so that it goes when the user's data is erased."""
+    run: str = ""
 
 
 class ModelRecords(Protocol):

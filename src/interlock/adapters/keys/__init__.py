@@ -1,6 +1,6 @@
-"""What the audit log keeps outside the database: the keys that sign it, and the last checkpoint."""
+"""Keys that Interlock makes for itself, kept in files that only their owner may read."""
 
-from interlock.adapters.keys.kept_checkpoint import CheckpointFile
-from interlock.adapters.keys.key_files import GivenKeys, KeyFiles
+from interlock.adapters.keys.encryption import EncryptionKeyFile, GivenKey, decoded
+from interlock.adapters.keys.files import KeyFile
 
-__all__ = ["CheckpointFile", "GivenKeys", "KeyFiles"]
+__all__ = ["EncryptionKeyFile", "GivenKey", "KeyFile", "decoded"]

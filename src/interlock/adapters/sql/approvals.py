@@ -3,12 +3,16 @@
 from typing import Any
 
 from interlock.adapters.sql.encoding import decode, encode
-from interlock.adapters.sql.session import Session, Statement
+from interlock.adapters.sql.seals import erased, place_of
+from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.approvals.ports import ApprovalFilter, ApprovalRecords
 from interlock.domain.approvals import Approval, ApprovalState, Binding, Verdict, Vote
 from interlock.domain.calls import CallKey
-from interlock.domain.ids import ApprovalId
+from interlock.domain.errors import Erased
+from interlock.domain.ids import ApprovalId, TenantId
 
+ERASED = b""
+"""Stands for a question that was erased."""
 LIVE = frozenset({ApprovalState.OPEN, ApprovalState.GRANTED})
 
 ADD = Statement("""
@@ -16,9 +20,9 @@ ADD = Statement("""
     VALUES (:id, :tenant, :run, :state, :created_at, :due_at, :expires_at, :escalated_at, :body)
 """)
 
-FIND = Statement("SELECT body FROM approvals WHERE id = :id")
+FIND = Statement("SELECT tenant, id, body FROM approvals WHERE id = :id")
 
-FIND_LOCKED = Statement("SELECT body FROM approvals WHERE id = :id FOR UPDATE")
+FIND_LOCKED = Statement("SELECT tenant, id, body FROM approvals WHERE id = :id FOR UPDATE")
 
 REPLACE = Statement("""
     UPDATE approvals
@@ -28,7 +32,7 @@ REPLACE = Statement("""
 
 SEARCH = Statement(
     """
-    SELECT body FROM approvals
+    SELECT tenant, id, body FROM approvals
     WHERE (:tenant IS NULL OR tenant = :tenant)
       AND (:run IS NULL OR run = :run)
       AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
@@ -37,7 +41,7 @@ SEARCH = Statement(
     ORDER BY due_at, seq LIMIT :limit
     """,
     postgresql="""
-    SELECT body FROM approvals
+    SELECT tenant, id, body FROM approvals
     WHERE (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
       AND (CAST(:run AS text) IS NULL OR run = :run)
       AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
@@ -49,7 +53,7 @@ SEARCH = Statement(
 
 SEARCH_RUN = Statement(
     """
-    SELECT body FROM approvals
+    SELECT tenant, id, body FROM approvals
     WHERE tenant = :tenant AND run = :run
       AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
       AND (:due_before IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
@@ -57,7 +61,7 @@ SEARCH_RUN = Statement(
     ORDER BY due_at, seq LIMIT :limit
     """,
     postgresql="""
-    SELECT body FROM approvals
+    SELECT tenant, id, body FROM approvals
     WHERE tenant = :tenant AND run = :run
       AND (CAST(:states AS text[]) IS NULL OR state = ANY(CAST(:states AS text[])))
       AND (CAST(:due_before AS bigint) IS NULL OR (due_at < :due_before AND escalated_at IS NULL))
@@ -69,7 +73,7 @@ SEARCH_RUN = Statement(
 # Its first line is the condition of the index over the few questions that are not closed.
 SEARCH_LIVE = Statement(
     """
-    SELECT body FROM approvals INDEXED BY approvals_live
+    SELECT tenant, id, body FROM approvals INDEXED BY approvals_live
     WHERE state IN ('open', 'granted')
       AND (:tenant IS NULL OR tenant = :tenant)
       AND (:run IS NULL OR run = :run)
@@ -79,7 +83,7 @@ SEARCH_LIVE = Statement(
     ORDER BY due_at, seq LIMIT :limit
     """,
     postgresql="""
-    SELECT body FROM approvals
+    SELECT tenant, id, body FROM approvals
     WHERE state IN ('open', 'granted')
       AND (CAST(:tenant AS text) IS NULL OR tenant = :tenant)
       AND (CAST(:run AS text) IS NULL OR run = :run)
@@ -100,14 +104,19 @@ class SqlApprovals(ApprovalRecords):
     def add(self, approval: Approval) -> None:
         key = approval.binding.key
         fixed = {"tenant": key.tenant, "run": key.run, "created_at": approval.created_at}
-        self._session.run(ADD, _standing(approval) | fixed)
+        self._session.run(ADD, self._standing(approval) | fixed)
 
     def find(self, approval: ApprovalId) -> Approval | None:
         row = self._session.one(FIND_LOCKED if self._session.locks_rows else FIND, {"id": approval})
-        return None if row is None else _approval(row[0])
+        if row is None:
+            return None
+        found = self._approval(row)
+        if found is None:
+            raise erased()
+        return found
 
     def replace(self, approval: Approval, *, since: ApprovalState) -> bool:
-        return self._session.run(REPLACE, _standing(approval) | {"since": since.value}) == 1
+        return self._session.run(REPLACE, self._standing(approval) | {"since": since.value}) == 1
 
     def search(self, query: ApprovalFilter) -> tuple[Approval, ...]:
         values = {
@@ -118,7 +127,29 @@ class SqlApprovals(ApprovalRecords):
             "expires_before": query.expires_before,
             "limit": query.limit,
         }
-        return tuple(_approval(body) for (body,) in self._session.all(_search(query), values))
+        found = [self._approval(row) for row in self._session.all(_search(query), values)]
+        return tuple(one for one in found if one is not None)
+
+    def _standing(self, approval: Approval) -> dict[str, Any]:
+        tenant = approval.binding.key.tenant
+        return {
+            "id": approval.id,
+            "state": approval.state.value,
+            "due_at": approval.due_at,
+            "expires_at": approval.expires_at,
+            "escalated_at": approval.escalated_at,
+            "body": self._session.seals.seal(tenant, _place(tenant, approval.id), encode(approval)),
+        }
+
+    def _approval(self, row: Row) -> Approval | None:
+        """Return the approval that a row stands for, or None where it was erased."""
+        tenant, id_, body = row
+        if body == ERASED:
+            return None
+        try:
+            return _approval(self._session.seals.open(tenant, _place(tenant, id_), body))
+        except Erased:
+            return None
 
 
 def _search(query: ApprovalFilter) -> Statement:
@@ -130,15 +161,8 @@ def _search(query: ApprovalFilter) -> Statement:
     return SEARCH
 
 
-def _standing(approval: Approval) -> dict[str, Any]:
-    return {
-        "id": approval.id,
-        "state": approval.state.value,
-        "due_at": approval.due_at,
-        "expires_at": approval.expires_at,
-        "escalated_at": approval.escalated_at,
-        "body": encode(approval),
-    }
+def _place(tenant: TenantId, id: ApprovalId) -> str:
+    return place_of("approvals", "body", tenant, id)
 
 
 def _approval(body: bytes) -> Approval:

@@ -4,16 +4,23 @@ from dataclasses import asdict
 from typing import Any
 
 from interlock.adapters.sql.encoding import decode, encode
+from interlock.adapters.sql.seals import place_of
 from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.domain.calls import CallKey, CallRecord, CallStatus, Failure, ToolCall, ToolResult
 from interlock.domain.canonical import Json
 from interlock.domain.contracts import Constraint
+from interlock.domain.errors import Erased
+from interlock.domain.ids import AgentId, ToolName
 from interlock.runs.ports import CallFilter, CallJournal
 
 INLINE_BYTES = 64 * 1024
 """The largest body that stands in its row; a larger one goes to `payloads`."""
 ELSEWHERE = b""
 """Stands in the row for a body that is in `payloads`."""
+ERASED = b""
+"""Stands for a proposal and a progress that were erased."""
+_NOBODY: tuple[Any, ...] = ("", None, "", None, (), False, False)
+_NOTHING: tuple[Any, ...] = ({}, None, "", None, {})
 
 UNSETTLED = frozenset({CallStatus.PENDING, CallStatus.EXECUTING, CallStatus.UNKNOWN})
 
@@ -152,14 +159,14 @@ class SqlCalls(CallJournal):
     def insert(self, record: CallRecord) -> bool:
         call = record.call
         arguments = encode(call.arguments)
-        values = _progress(record) | {
+        values = self._progress(record) | {
             "agent": call.agent,
             "tool": call.tool,
             "created_at": record.created_at,
             "arguments_hash": record.arguments_hash,
-            "proposal": _proposal(call),
+            "proposal": self._sealed(call.key, "proposal", _proposal(call)),
             "salt": record.salt,
-            "arguments": _inline(arguments),
+            "arguments": self._inline(call.key, "arguments", arguments),
         }
         if self._session.run(INSERT, values) == 0:
             return False
@@ -168,7 +175,7 @@ class SqlCalls(CallJournal):
         return True
 
     def advance(self, record: CallRecord, *, since: CallStatus, attempt: int) -> bool:
-        values = _progress(record) | {"since": since.value, "since_attempt": attempt}
+        values = self._progress(record) | {"since": since.value, "since_attempt": attempt}
         if self._session.run(ADVANCE, values) == 0:
             return False
         self._keep_large(record.call.key, "result", _result(record.result))
@@ -188,14 +195,41 @@ class SqlCalls(CallJournal):
 
     def _keep_large(self, key: CallKey, part: str, body: bytes | None) -> None:
         if body is not None and len(body) > INLINE_BYTES:
-            values = {"tenant": key.tenant, "run": key.run, "call": key.call, "part": part, "body": body}
+            place = place_of("payloads", part, key.tenant, key.run, key.call)
+            sealed = self._session.seals.seal(key.tenant, place, body)
+            values = {"tenant": key.tenant, "run": key.run, "call": key.call, "part": part, "body": sealed}
             self._session.run(KEEP_PAYLOAD, values)
+
+    def _inline(self, key: CallKey, part: str, body: bytes | None) -> bytes | None:
+        if body is None:
+            return None
+        return ELSEWHERE if len(body) > INLINE_BYTES else self._sealed(key, part, body)
+
+    def _sealed(self, key: CallKey, part: str, body: bytes) -> bytes:
+        return self._session.seals.seal(key.tenant, place_of("calls", part, key.tenant, key.run, key.call), body)
+
+    def _progress(self, record: CallRecord) -> dict[str, Any]:
+        key, failure = record.call.key, record.failure
+        reasons = failure and [failure.code, failure.what, failure.why, failure.do]
+        progress = [record.decision, record.approval, record.idempotency_key, reasons, record.extras]
+        return {
+            "tenant": key.tenant,
+            "run": key.run,
+            "call": key.call,
+            "status": record.status.value,
+            "attempt": record.attempt,
+            "owner": record.owner,
+            "updated_at": record.updated_at,
+            "contract_hash": record.contract_hash,
+            "progress": self._sealed(key, "progress", encode(progress)),
+            "result": self._inline(key, "result", _result(record.result)),
+        }
 
 
 def record_of(row: Row, session: Session) -> CallRecord:
-    """Return the record that a row of `calls` stands for, its large bodies fetched."""
+    """Return the record that a row of `calls` stands for, its large bodies fetched. Raises RecordDamaged."""
     (
-        *key,
+        *named,
         agent,
         tool,
         status,
@@ -211,27 +245,19 @@ def record_of(row: Row, session: Session) -> CallRecord:
         arguments,
         result,
     ) = row
-    call_key = CallKey(*key)
-    # Rows of earlier versions end before the trace.
-    principal, user, reason, proposed_by, constraints, requires_approval, dry_run, *traced = decode(proposal)
-    trace, parent_span = traced or ("", "")
-    decision, approval, idempotency_key, failure, extras = decode(progress)
+    key = CallKey(*named)
+    try:
+        asked = _opened(proposal, key, "proposal", session)
+        came = _opened(progress, key, "progress", session)
+        said = _body(arguments, key, "arguments", session)
+        answered = _body(result, key, "result", session)
+        erased = asked is None or came is None
+    except Erased:
+        asked = came = said = answered = None
+        erased = True
+    decision, approval, idempotency_key, failure, extras = came or _NOTHING
     return CallRecord(
-        call=ToolCall(
-            key=call_key,
-            agent=agent,
-            principal=principal,
-            tool=tool,
-            arguments=_body(arguments, call_key, "arguments", session) or {},
-            user=user,
-            reason=reason,
-            proposal=proposed_by,
-            constraints=tuple(_constraint(fields) for fields in constraints),
-            requires_approval=requires_approval,
-            dry_run=dry_run,
-            trace=trace,
-            parent_span=parent_span,
-        ),
+        call=_call(key, agent, tool, asked, said),
         arguments_hash=arguments_hash,
         status=CallStatus(status),
         decision=decision,
@@ -243,9 +269,32 @@ def record_of(row: Row, session: Session) -> CallRecord:
         salt=salt or b"",
         approval=approval,
         idempotency_key=idempotency_key,
-        result=_tool_result(_body(result, call_key, "result", session)),
+        result=_tool_result(answered),
         failure=None if failure is None else Failure(*failure),
         extras=extras,
+        erased=erased,
+    )
+
+
+def _call(key: CallKey, agent: AgentId, tool: ToolName, asked: list[Any] | None, arguments: Json) -> ToolCall:
+    """Return the call that was proposed; `asked` is None when that was erased."""
+    # Rows of earlier versions end before the trace.
+    principal, user, reason, proposal, constraints, requires_approval, dry_run, *traced = asked or _NOBODY
+    trace, parent_span = traced or ("", "")
+    return ToolCall(
+        key=key,
+        agent=agent,
+        principal=principal,
+        tool=tool,
+        arguments=arguments or {},
+        user=user,
+        reason=reason,
+        proposal=proposal,
+        constraints=tuple(_constraint(fields) for fields in constraints),
+        requires_approval=requires_approval,
+        dry_run=dry_run,
+        trace=trace,
+        parent_span=parent_span,
     )
 
 
@@ -258,17 +307,22 @@ def _search(query: CallFilter) -> Statement:
     return SEARCH
 
 
-def _inline(body: bytes | None) -> bytes | None:
-    return ELSEWHERE if body is not None and len(body) > INLINE_BYTES else body
-
-
 def _body(inline: bytes | None, key: CallKey, part: str, session: Session) -> Json:
     if inline is None:
         return None
     if inline != ELSEWHERE:
-        return decode(inline)
+        return _opened(inline, key, part, session)
     row = session.one(FIND_PAYLOAD, {"tenant": key.tenant, "run": key.run, "call": key.call, "part": part})
-    return None if row is None else decode(row[0])
+    if row is None:
+        return None
+    return decode(session.seals.open(key.tenant, place_of("payloads", part, key.tenant, key.run, key.call), row[0]))
+
+
+def _opened(body: bytes, key: CallKey, part: str, session: Session) -> Any:  # noqa: ANN401 - as it was encoded
+    """Return the body, or None where it was erased. Raises Erased when the key was destroyed."""
+    if body == ERASED:
+        return None
+    return decode(session.seals.open(key.tenant, place_of("calls", part, key.tenant, key.run, key.call), body))
 
 
 def _proposal(call: ToolCall) -> bytes:
@@ -281,24 +335,6 @@ def _constraint(fields: dict[str, Any]) -> Constraint:
     for name in ("one_of", "domains"):
         fields[name] = None if fields[name] is None else tuple(fields[name])
     return Constraint(**fields)
-
-
-def _progress(record: CallRecord) -> dict[str, Any]:
-    key, failure = record.call.key, record.failure
-    reasons = failure and [failure.code, failure.what, failure.why, failure.do]
-    progress = [record.decision, record.approval, record.idempotency_key, reasons, record.extras]
-    return {
-        "tenant": key.tenant,
-        "run": key.run,
-        "call": key.call,
-        "status": record.status.value,
-        "attempt": record.attempt,
-        "owner": record.owner,
-        "updated_at": record.updated_at,
-        "contract_hash": record.contract_hash,
-        "progress": encode(progress),
-        "result": _inline(_result(record.result)),
-    }
 
 
 def _result(result: ToolResult | None) -> bytes | None:

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 from interlock.adapters.sql.cache import SqlCache
 from interlock.adapters.sql.encoding import decode, encode
+from interlock.adapters.sql.seals import Seals, place_of
 from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.domain.calls import Failure
 from interlock.domain.canonical import Json
+from interlock.domain.errors import Erased
 from interlock.domain.ids import ModelCallId, RunId, TenantId
 from interlock.domain.models import (
     Attempt,
@@ -136,11 +138,11 @@ class SqlModels(SqlCache, ModelRecords):
         ]
         if proposed:
             self._session.many(PROPOSE, proposed)
-        self._session.many(ADD, [_values(record) for record in records])
+        self._session.many(ADD, [_values(record, self._session.seals) for record in records])
 
     def find(self, tenant: TenantId, call: ModelCallId) -> ModelCallRecord | None:
         row = self._session.one(FIND, {"tenant": tenant, "call": call})
-        return None if row is None else _record(row)
+        return None if row is None else record_of(row, self._session.seals)
 
     def search(self, query: ModelCallFilter) -> tuple[ModelCallRecord, ...]:
         values = {"tenant": query.tenant, "agent": query.agent, "limit": query.limit}
@@ -148,7 +150,7 @@ class SqlModels(SqlCache, ModelRecords):
             rows = self._session.all(LATEST, values)
         else:
             rows = self._session.all(LATEST_OF_RUN, {**values, "run": query.run})
-        return tuple(_record(row) for row in rows)
+        return tuple(record_of(row, self._session.seals) for row in rows)
 
     def spending(self, tenant: TenantId, *, by: str, since: int, until: int) -> tuple[Spending, ...]:
         if by not in GROUPS:
@@ -188,7 +190,7 @@ def _sums(attempts: tuple[Attempt, ...]) -> _Sums:
     )
 
 
-def _values(record: ModelCallRecord) -> Mapping[str, Any]:
+def _values(record: ModelCallRecord, seals: Seals) -> Mapping[str, Any]:
     call, attempts = record.call, record.attempts
     sums = _sums(attempts)
     last = attempts[-1] if attempts and attempts[-1].outcome == _SERVED else None
@@ -214,7 +216,7 @@ def _values(record: ModelCallRecord) -> Mapping[str, Any]:
         "reasoning": sums.reasoning,
         "cost_nano_usd": sums.cost_nano_usd,
         "cached": record.cache,
-        "body": encode(_body(record)),
+        "body": seals.seal(call.tenant, place(call.tenant, call.id), encode(_body(record))),
     }
 
 
@@ -281,11 +283,38 @@ def _attempt(fields: list[Any]) -> Attempt:
     return Attempt(provider, model, outcome, duration_ms, Usage(*usage), UsageSource(source), *more)
 
 
-def _record(row: Row) -> ModelCallRecord:
+def place(tenant: TenantId, call: ModelCallId) -> str:
+    """Return the place of a model call's body."""
+    return place_of("model_calls", "body", tenant, call)
+
+
+def without_words(body: bytes) -> bytes:
+    """Return the body of a model call without what was said: no labels, no events, no sentences, no salt."""
+    dialect, _, streamed, attempts, stop, prices, route, _, proposals, failure, _, *_ = decode(body)
+    proposals = [[id_, tool, ""] for id_, tool, _ in proposals]
+    reasons = failure and [failure[0], "", "", ""]
+    return encode([dialect, None, streamed, attempts, stop, prices, route, [], proposals, reasons, ""])
+
+
+_GONE: tuple[Any, ...] = (Dialect.OPENAI_CHAT, None, False, (), "", "", {}, (), (), None, "")
+"""Stands for a body whose key was destroyed."""
+
+
+def _opened(body: bytes, tenant: TenantId, call: ModelCallId, seals: Seals) -> Any:  # noqa: ANN401 - as it was encoded
+    try:
+        return decode(seals.open(tenant, place(tenant, call), body))
+    except Erased:
+        return _GONE
+
+
+def record_of(row: Row, seals: Seals) -> ModelCallRecord:
+    """Return the record that a row of `model_calls` stands for. Raises RecordDamaged."""
     tenant, call, run, agent, principal, user, step, model, tier, status, started_at, duration, first, cached, body = (
         row
     )
-    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt, *trace = decode(body)
+    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt, *trace = _opened(
+        body, tenant, call, seals
+    )
     return ModelCallRecord(
         call=ModelCall(
             id=call,
@@ -297,7 +326,7 @@ def _record(row: Row) -> ModelCallRecord:
             run=run,
             user=user,
             step=step,
-            labels=tuple((key, value) for key, value in labels),
+            labels=tuple((key, value) for key, value in labels or ()),
             streamed=streamed,
             trace=trace[0] if trace else "",
             parent_span=trace[1] if trace else "",
@@ -316,4 +345,5 @@ def _record(row: Row) -> ModelCallRecord:
         proposals=tuple(ProposedCall(*fields) for fields in proposals),
         failure=None if failure is None else Failure(*failure),
         salt=bytes.fromhex(salt),
+        erased=labels is None,
     )

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from interlock.adapters.sql.encoding import decode, encode
+from interlock.adapters.sql.seals import place_of
 from interlock.adapters.sql.session import Row, Session, Statement
-from interlock.domain.errors import Conflict
+from interlock.domain.errors import Conflict, Erased
 from interlock.domain.ids import RunId, TenantId
 from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.runs.ports import Heartbeats, RunRecords
@@ -17,7 +18,7 @@ OPEN = Statement("""
 
 FIND = Statement("""
     SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome,
-           trace, parent_span, salt
+           trace, parent_span, salt, erased_at
     FROM runs WHERE tenant = :tenant AND run = :run
 """)
 
@@ -55,7 +56,7 @@ SUCCESSES = Statement(
 
 LATEST = Statement("""
     SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome,
-           trace, parent_span, salt
+           trace, parent_span, salt, erased_at
     FROM runs WHERE tenant = :tenant ORDER BY seq DESC LIMIT :limit
 """)
 
@@ -84,7 +85,7 @@ class SqlRuns(RunRecords):
             "state": run.state.value,
             "opened_at": run.opened_at,
             "deadline": run.deadline,
-            "labels": encode(run.labels),
+            "labels": self._session.seals.seal(run.tenant, _place(run.tenant, run.id), encode(run.labels)),
             "trace": run.trace,
             "parent_span": run.parent_span,
             "salt": run.salt,
@@ -94,7 +95,7 @@ class SqlRuns(RunRecords):
 
     def find(self, tenant: TenantId, run: RunId) -> Run | None:
         row = self._session.one(FIND, {"tenant": tenant, "run": run})
-        return None if row is None else _run(row)
+        return None if row is None else run_of(row, self._session)
 
     def end(self, tenant: TenantId, run: RunId, state: RunState, at: int, outcome: RunOutcome | None) -> bool:
         values = {"tenant": tenant, "run": run, "state": state.value, "at": at, "outcome": outcome and outcome.value}
@@ -110,7 +111,9 @@ class SqlRuns(RunRecords):
         return dict(rows)
 
     def latest(self, tenant: TenantId, limit: int) -> tuple[Run, ...]:
-        return tuple(_run(row) for row in self._session.all(LATEST, {"tenant": tenant, "limit": limit}))
+        return tuple(
+            run_of(row, self._session) for row in self._session.all(LATEST, {"tenant": tenant, "limit": limit})
+        )
 
 
 class SqlHeartbeats(Heartbeats):
@@ -126,9 +129,10 @@ class SqlHeartbeats(Heartbeats):
         return frozenset(owner for (owner,) in self._session.all(ALIVE, {"since": since}))
 
 
-def _run(row: Row) -> Run:
+def run_of(row: Row, session: Session) -> Run:
+    """Return the run that a row stands for; labels that were erased are none."""
     tenant, run, agent, principal, user, state, opened_at, deadline, labels, ended_at, outcome, *traced = row
-    trace, parent_span, salt = traced
+    trace, parent_span, salt, erased_at = traced
     return Run(
         id=run,
         tenant=tenant,
@@ -138,10 +142,25 @@ def _run(row: Row) -> Run:
         deadline=deadline,
         user=user,
         state=RunState(state),
-        labels=tuple((name, value) for name, value in decode(labels)),
+        labels=_labels(labels, tenant, run, session),
         ended_at=ended_at,
         outcome=RunOutcome(outcome) if outcome is not None else None,
         trace=trace,
         parent_span=parent_span,
         salt=salt or b"",
+        erased_at=erased_at,
     )
+
+
+def _labels(body: bytes, tenant: TenantId, run: RunId, session: Session) -> tuple[tuple[str, str], ...]:
+    if not body:
+        return ()
+    try:
+        labels = decode(session.seals.open(tenant, _place(tenant, run), body))
+    except Erased:
+        return ()
+    return tuple((name, value) for name, value in labels)
+
+
+def _place(tenant: TenantId, run: RunId) -> str:
+    return place_of("runs", "labels", tenant, run)

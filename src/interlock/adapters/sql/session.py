@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from interlock.adapters.sql.seals import Plain, Seals
+
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
 
@@ -28,6 +30,9 @@ class Rows:
 
 class Session(Protocol):
     """What the tables need of a transaction that is open."""
+
+    seals: Seals = Plain()
+    """What seals the bodies that the tables keep."""
 
     @property
     def locks_rows(self) -> bool:

@@ -10,6 +10,7 @@ from interlock.adapters.sql.budgets import SqlBudgets
 from interlock.adapters.sql.calls import SqlCalls
 from interlock.adapters.sql.evidence import SqlEvidence
 from interlock.adapters.sql.identities import SqlIdentities
+from interlock.adapters.sql.keeping import SqlKeeping
 from interlock.adapters.sql.log import SqlLog
 from interlock.adapters.sql.models import SqlModels
 from interlock.adapters.sql.pins import SqlPins
@@ -35,6 +36,7 @@ class SqlTx:
         self.brakes = SqlBrakes(session)
         self.audit = SqlAudit(session)
         self.log = SqlLog(session)
+        self.keeping = SqlKeeping(session)
         self.identities = SqlIdentities(session)
         self.pins = SqlPins(session)
         self.models = SqlModels(session)

@@ -158,10 +158,11 @@ def _is_worth_keeping(walk: Walk) -> bool:
 
 def _replies(walk: Walk, lookup: Lookup, body: bytes) -> list[CachedReply]:
     cache, kept = walk.planned.settings.cache, []
+    user, run = walk.call.user or "", walk.call.run or ""
     if lookup.exact and cache.exact_ttl_ms is not None:
-        kept.append(CachedReply(lookup.exact, "", body, walk.started_at + cache.exact_ttl_ms))
+        kept.append(CachedReply(lookup.exact, "", body, walk.started_at + cache.exact_ttl_ms, b"", user, run))
     kin, semantic = lookup.kin, cache.semantic
     if kin is not None and semantic is not None and lookup.vector and not walk.proposals and walk.stop != Stop.TOOLS:
         expires_at = walk.started_at + semantic.ttl_ms
-        kept.append(CachedReply(kin.key, kin.partition, body, expires_at, lookup.vector))
+        kept.append(CachedReply(kin.key, kin.partition, body, expires_at, lookup.vector, user, run))
     return kept
