@@ -140,13 +140,13 @@ def verify_consistency(old: int, new: int, proof: Sequence[bytes], old_root: byt
     """
     if not 0 < old <= new:
         raise MalformedProof("The proof cannot be right", why=f"a tree of {new} leaves is no growth of one of {old}")
-    _check_hashes((old_root, new_root, *proof))
     if old == new:
         if proof:
             raise MalformedProof("The proof is too long", why="a tree needs none to be consistent with itself")
         if old_root != new_root:
             raise NotProven("Two trees of one size are different", why=f"both have {old} leaves, and other roots")
         return
+    _check_hashes((old_root, new_root, *proof))
     found_old, found_new = _roots_of_consistency(old, new, [old_root, *proof] if old & (old - 1) == 0 else list(proof))
     if found_old != old_root or found_new != new_root:
         raise NotProven(f"The tree of {new} leaves is not shown to have grown from the one of {old}")

@@ -92,12 +92,10 @@ def test_a_history_that_was_changed_has_no_consistency_proof() -> None:
 )
 def test_nonsense_is_refused_and_never_breaks_anything(numbers: tuple[int, int], proof: list[bytes]) -> None:
     first, second = numbers
-    for attempt in (
-        lambda: verify_inclusion(first, second, bytes(32), proof, bytes(32)),
-        lambda: verify_consistency(first, second, proof, bytes(32), bytes(range(32))),
-    ):
-        with pytest.raises(InterlockError):
-            attempt()
+    with pytest.raises(InterlockError):
+        verify_inclusion(first, second, bytes(32), proof, bytes(32))
+    with pytest.raises(InterlockError):
+        verify_consistency(first, second, proof, bytes(32), bytes(range(32)))
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (-1, 3), (3, 3)])
