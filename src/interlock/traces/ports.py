@@ -201,6 +201,7 @@ class WorkflowCounts:
     failed_calls: int
     denied: int
     held: int
+    escalated: int
     near_misses: int
     seen: int
     """Runs of which spans came from outside."""
@@ -250,10 +251,17 @@ class SpanStore(Protocol):
     async def runs(self, query: RunQuery, order: Order = Order.NEWEST) -> tuple[RunSummary, ...]:
         """Return the sums of matching runs."""
 
-    async def workflows(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowFigures, ...]:
-        """Return the figures of each workflow, by name, over runs and traces that began in [since, until)."""
+    async def workflows(
+        self, tenant: TenantId, since: int, until: int, *, whole: bool = False
+    ) -> tuple[WorkflowFigures, ...]:
+        """Return the figures of each workflow, by name, over runs and traces that began in [since, until).
 
-    async def counts(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowCounts, ...]:
+        `whole` returns those of all workflows together, under an empty name.
+        """
+
+    async def counts(
+        self, tenant: TenantId, since: int, until: int, *, whole: bool = False
+    ) -> tuple[WorkflowCounts, ...]:
         """Return what happened in each workflow, by name, in runs and traces that began in [since, until)."""
 
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:

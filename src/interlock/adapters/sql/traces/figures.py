@@ -12,41 +12,44 @@ from interlock.traces.ports import WorkflowCounts, WorkflowFigures
 # and of a row for each run.
 WORKFLOWS = Statement(
     """
-    SELECT workflow, count(*), count(ended_at), sum(CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END),
+    SELECT CASE WHEN :whole = 1 THEN '' ELSE workflow END, count(*), count(ended_at),
+        sum(CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END),
         sum(CASE WHEN outcome <> '' THEN 1 ELSE 0 END),
         sum(CASE WHEN outcome = 'escalated' OR escalated > 0 THEN 1 ELSE 0 END),
         json_group_array(CASE WHEN cost_nano_usd > 0 THEN cost_nano_usd ELSE reported_cost_nano_usd END),
         json_group_array(ended_at - started_at) FILTER (WHERE ended_at IS NOT NULL)
     FROM run_sums INDEXED BY run_sums_newest
     WHERE tenant = :tenant AND started_at >= :since AND started_at < :until
-    GROUP BY workflow ORDER BY workflow
+    GROUP BY 1 ORDER BY 1
     """,
     postgresql="""
-    SELECT workflow, count(*), count(ended_at), sum(CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END),
+    SELECT CASE WHEN :whole = 1 THEN '' ELSE workflow END, count(*), count(ended_at),
+        sum(CASE WHEN outcome = 'succeeded' THEN 1 ELSE 0 END),
         sum(CASE WHEN outcome <> '' THEN 1 ELSE 0 END),
         sum(CASE WHEN outcome = 'escalated' OR escalated > 0 THEN 1 ELSE 0 END),
         CAST(json_agg(CASE WHEN cost_nano_usd > 0 THEN cost_nano_usd ELSE reported_cost_nano_usd END) AS text),
         CAST(json_agg(ended_at - started_at) FILTER (WHERE ended_at IS NOT NULL) AS text)
     FROM run_sums
     WHERE tenant = :tenant AND started_at >= :since AND started_at < :until
-    GROUP BY workflow ORDER BY workflow
+    GROUP BY 1 ORDER BY 1
     """,
 )
 
 COUNTS = Statement("""
-    SELECT workflow, CAST(sum(model_calls) AS bigint), CAST(sum(tool_calls) AS bigint), CAST(sum(failed_calls) AS bigint),
-        CAST(sum(denied) AS bigint), CAST(sum(held) AS bigint), CAST(sum(near_misses) AS bigint),
+    SELECT CASE WHEN :whole = 1 THEN '' ELSE workflow END, CAST(sum(model_calls) AS bigint), CAST(sum(tool_calls) AS bigint),
+        CAST(sum(failed_calls) AS bigint), CAST(sum(denied) AS bigint), CAST(sum(held) AS bigint),
+        CAST(sum(escalated) AS bigint), CAST(sum(near_misses) AS bigint),
         sum(CASE WHEN spans > 0 THEN 1 ELSE 0 END),
         sum(CASE WHEN ended_at IS NOT NULL AND state <> 'open' AND (model_calls > 0 OR spans > 0) THEN 1 ELSE 0 END)
     FROM run_sums WHERE tenant = :tenant AND started_at >= :since AND started_at < :until
-    GROUP BY workflow ORDER BY workflow
+    GROUP BY 1 ORDER BY 1
 """)
 
 NOTABLE = Statement("""
-    SELECT r.workflow, n.kind, n.reason, CAST(sum(n.times) AS bigint)
+    SELECT CASE WHEN :whole = 1 THEN '' ELSE r.workflow END, n.kind, n.reason, CAST(sum(n.times) AS bigint)
     FROM notable AS n JOIN run_sums AS r ON r.id = n.sums
     WHERE r.tenant = :tenant AND r.started_at >= :since AND r.started_at < :until
-    GROUP BY r.workflow, n.kind, n.reason ORDER BY 4 DESC, 2, 3
+    GROUP BY 1, 2, 3 ORDER BY 4 DESC, 2, 3
 """)
 
 
@@ -56,14 +59,14 @@ class SpanFigures:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def workflows(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowFigures, ...]:
-        """Return the figures of each workflow, by name."""
-        window = {"tenant": tenant, "since": since, "until": until}
+    def workflows(self, tenant: TenantId, since: int, until: int, *, whole: bool) -> tuple[WorkflowFigures, ...]:
+        """Return the figures of each workflow, by name, or of all together."""
+        window = {"tenant": tenant, "since": since, "until": until, "whole": int(whole)}
         return tuple(map(_figures, self._session.all(WORKFLOWS, window)))
 
-    def counts(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowCounts, ...]:
-        """Return what happened in each workflow, by name."""
-        window = {"tenant": tenant, "since": since, "until": until}
+    def counts(self, tenant: TenantId, since: int, until: int, *, whole: bool) -> tuple[WorkflowCounts, ...]:
+        """Return what happened in each workflow, by name, or in all together."""
+        window = {"tenant": tenant, "since": since, "until": until, "whole": int(whole)}
         notable: dict[str, list[tuple[str, str, int]]] = {}
         for workflow, kind, reason, times in self._session.all(NOTABLE, window):
             notable.setdefault(workflow, []).append((kind, reason, times))
@@ -92,9 +95,9 @@ def _figures(row: Row) -> WorkflowFigures:
 
 
 def _counts(row: Row, notable: tuple[tuple[str, str, int], ...]) -> WorkflowCounts:
-    workflow, model_calls, tool_calls, failed_calls, denied, held, near_misses, seen, whole = row
+    workflow, model_calls, tool_calls, failed_calls, denied, held, escalated, near_misses, seen, whole = row
     return WorkflowCounts(
-        workflow, model_calls, tool_calls, failed_calls, denied, held, near_misses, seen, whole, notable
+        workflow, model_calls, tool_calls, failed_calls, denied, held, escalated, near_misses, seen, whole, notable
     )
 
 

@@ -74,11 +74,15 @@ class SqlSpanStore:
     async def runs(self, query: RunQuery, order: Order = Order.NEWEST) -> tuple[RunSummary, ...]:
         return await self._database.read(lambda tables: tables.sums.runs(query, order))
 
-    async def workflows(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowFigures, ...]:
-        return await self._database.read(lambda tables: tables.figures.workflows(tenant, since, until))
+    async def workflows(
+        self, tenant: TenantId, since: int, until: int, *, whole: bool = False
+    ) -> tuple[WorkflowFigures, ...]:
+        return await self._database.read(lambda tables: tables.figures.workflows(tenant, since, until, whole=whole))
 
-    async def counts(self, tenant: TenantId, since: int, until: int) -> tuple[WorkflowCounts, ...]:
-        return await self._database.read(lambda tables: tables.figures.counts(tenant, since, until))
+    async def counts(
+        self, tenant: TenantId, since: int, until: int, *, whole: bool = False
+    ) -> tuple[WorkflowCounts, ...]:
+        return await self._database.read(lambda tables: tables.figures.counts(tenant, since, until, whole=whole))
 
     async def close(self) -> None:
         await self._database.close()
