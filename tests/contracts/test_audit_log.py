@@ -69,6 +69,14 @@ async def test_entries_are_found_by_place_subject_and_id(store: Store) -> None:
     assert await store.read(lambda tx: tx.log.find_event(OTHER, "b")) is None
 
 
+async def test_entries_below_a_subject_are_found_with_it(store: Store) -> None:
+    subjects = ("acme/run", "acme/run/call", "acme/run-2/call", "acme/run0", "acme/ru")
+    await store.transact(lambda tx: tx.audit.append(*(an_event(one, subject=one) for one in subjects)))
+    await store.transact(lambda tx: tx.log.place(10))
+
+    assert [one.index for one in await store.read(lambda tx: tx.log.find(ACME, "acme/run"))] == [0, 1]
+
+
 async def test_a_placing_that_fails_leaves_no_trace(store: Store) -> None:
     await _add(store, "a")
 

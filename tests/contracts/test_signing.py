@@ -129,7 +129,7 @@ async def test_the_watchman_tells_why_nothing_is_signed_and_goes_on_placing(stor
     await restored.transact(lambda tx: tx.audit.append(an_event("a")))
     watchman = Watchman(Sequencer(restored), Signer(a_log(restored, tmp_path)), 1_000)
 
-    await watchman.finish()
-
+    assert await watchman.place()
+    assert not await watchman.sign()
     assert isinstance(watchman.problem, SigningStopped)
     assert await restored.read(lambda tx: tx.log.size()) == 1

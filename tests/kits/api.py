@@ -8,15 +8,20 @@ from urllib.parse import quote
 
 import aiohttp
 
+from interlock.adapters.keys import CheckpointFile, KeyFiles
 from interlock.adapters.sql import open_store
 from interlock.domain.canonical import Json
 from interlock.domain.identity import Role
 from interlock.domain.ids import AgentId
 from interlock.gateway.access_desk import operator_at_the_machine
+from interlock.gateway.audit_desk import AuditDesk
+from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
 from interlock.gateway.models.desk import ModelDesk
+from interlock.gateway.ports import Clock
 from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.store import Store
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules
 from tests.kits.gate import TENANT, Kit, a_kit
@@ -100,6 +105,12 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def an_audit_desk(store: Store, folder: Path, clock: Clock) -> AuditDesk:
+    """Return the use cases around the audit log of `store`, whose keys are in `folder`."""
+    log = Log(store, KeyFiles(folder / "state"), CheckpointFile(folder / "state"), f"interlock/{TENANT}")
+    return AuditDesk(log, Watchman(Sequencer(store), Signer(log), 1_000), TENANT, clock)
+
+
 @asynccontextmanager
 async def an_api(folder: Path) -> AsyncIterator[Api]:
     """Serve a fresh gate whose records are in a SQLite file in `folder`."""
@@ -117,6 +128,7 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
             access=kit.access,
             contracts=ContractDesk(store, kit.publisher.current, kit.publisher.refresh, kit.clock),
             records=RecordDesk(store, kit.clock),
+            audit=an_audit_desk(store, folder, kit.clock),
             publisher=kit.publisher,
         )
         admin, keys = operator_at_the_machine(TENANT, "test"), {}

@@ -69,7 +69,7 @@ class AuditLog(Protocol):
         """Return up to `limit` entries from index `first` on, in order."""
 
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
-        """Return the placed entries of exactly this subject, in order."""
+        """Return the placed entries of this subject, and of those below it (`subject/...`), in order."""
 
     def find_event(self, tenant: TenantId, event: str) -> LogEntry | None:
         """Return the placed entry of the event of this id. Looks through the whole trail: ids have no index."""

@@ -222,6 +222,7 @@ class Watchman:
         self._signer = signer
         self._every_s = every_ms / 1_000
         self._away = False
+        self._working = False
         self.problem: InterlockError | None = None
         """Why nothing is signed at the moment; None while all is well."""
         self.latest: bytes | None = None
@@ -229,6 +230,7 @@ class Watchman:
 
     async def run(self) -> None:
         """Place and sign for ever. A store that is away for a while is not the end of it."""
+        self._working = True
         now = asyncio.get_running_loop().time
         due, unsigned, looked = 0.0, True, 0.0
         while True:
@@ -267,6 +269,7 @@ class Watchman:
         return True
 
     async def finish(self) -> None:
-        """Place and sign what came last."""
-        await self.place()
-        await self.sign()
+        """Place and sign what came last, if this process has kept the log going."""
+        if self._working:
+            await self.place()
+            await self.sign()

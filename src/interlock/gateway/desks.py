@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from interlock.domain.ids import TenantId
 from interlock.gateway.access_desk import AccessDesk
 from interlock.gateway.approval_desk import ApprovalDesk
+from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.brake_desk import BrakeDesk
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.model_call import ModelGate
@@ -30,4 +31,5 @@ class Desks:
     access: AccessDesk
     contracts: ContractDesk
     records: RecordDesk
+    audit: AuditDesk
     publisher: Publisher

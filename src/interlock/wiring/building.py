@@ -57,6 +57,7 @@ from interlock.tools.offers import Offer
 from interlock.tools.schemas import CompiledSchemas
 from interlock.wiring.declaring import declaration_of, engines_of, languages_of
 from interlock.wiring.models import ModelRoad, build_models
+from interlock.wiring.record import AuditWork, build_audit
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
@@ -80,6 +81,7 @@ class Interlock:
     """This process, as the journal knows it."""
     watch: Watch
     announcers: tuple[Announcer, ...]
+    audit: AuditWork
     alive_ms: int = ALIVE_MS
 
     @asynccontextmanager
@@ -93,6 +95,7 @@ class Interlock:
             asyncio.create_task(every(_CACHE_S, self.models.sweep)),
             asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
             asyncio.create_task(every(_AWAY_S, self._look_for_the_absent)),
+            asyncio.create_task(self.audit.watchman.run()),
         ]
         try:
             yield
@@ -147,10 +150,12 @@ async def open_interlock(
         time = clock or SystemClock()
         owner = new_id("gw")
         publisher = _publisher(deployment, store, tuple(upstreams), time)
+        audit = build_audit(deployment, store, secrets, time)
+        stack.push_async_callback(audit.watchman.finish)
         road = build_models(deployment, store, secrets, publisher.current, time, owner, meter)
         stack.push_async_callback(road.close)
         parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time, meter)
-        built = _build(parts, publisher, road, owner, alive_ms)
+        built = _build(parts, publisher, road, audit, owner, alive_ms)
         if discover:
             await built.desks.publisher.refresh()
         yield built
@@ -189,7 +194,9 @@ def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream,
     )
 
 
-def _build(parts: _Parts, publisher: Publisher, road: ModelRoad, owner: str, alive_ms: int) -> Interlock:
+def _build(
+    parts: _Parts, publisher: Publisher, road: ModelRoad, audit: AuditWork, owner: str, alive_ms: int
+) -> Interlock:
     store, clock, notifier, meter = parts.store, parts.clock, parts.notifier, parts.meter
     breakers = Breakers()
     invokers = {one.source.name: one.invoker for one in parts.upstreams}
@@ -207,10 +214,11 @@ def _build(parts: _Parts, publisher: Publisher, road: ModelRoad, owner: str, ali
         access=AccessDesk(store, clock),
         contracts=ContractDesk(store, publisher.current, publisher.refresh, clock),
         records=RecordDesk(store, clock),
+        audit=audit.desk,
         publisher=publisher,
     )
     announcers = tuple(one.announcer for one in parts.upstreams if one.announcer is not None)
-    return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, alive_ms)
+    return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, audit, alive_ms)
 
 
 async def _connect(

@@ -43,7 +43,11 @@ class MemoryLog(AuditLog):
 
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
         rows = self._entries.oldest_first()
-        return tuple(entry for event, entry in rows if (event.tenant, event.subject) == (tenant, subject))
+        return tuple(
+            entry
+            for event, entry in rows
+            if event.tenant == tenant and (event.subject == subject or event.subject.startswith(f"{subject}/"))
+        )
 
     def find_event(self, tenant: TenantId, event: str) -> LogEntry | None:
         rows = self._entries.oldest_first()

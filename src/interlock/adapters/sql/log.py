@@ -31,7 +31,9 @@ ENTRIES = Statement("""
 
 FIND = Statement("""
     SELECT leaf_index, leaf, leaf_hash FROM audit_events
-    WHERE tenant = :tenant AND subject = :subject AND leaf_index IS NOT NULL ORDER BY leaf_index
+    WHERE tenant = :tenant AND (subject = :subject OR (subject > :below AND subject < :beyond))
+      AND leaf_index IS NOT NULL
+    ORDER BY leaf_index
 """)
 
 FIND_EVENT = Statement("""
@@ -88,7 +90,8 @@ class SqlLog(AuditLog):
         return tuple(map(_entry, self._session.all(ENTRIES, {"first": first, "beyond": first + limit})))
 
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
-        return tuple(map(_entry, self._session.all(FIND, {"tenant": tenant, "subject": subject})))
+        values = {"tenant": tenant, "subject": subject, "below": f"{subject}/", "beyond": f"{subject}0"}
+        return tuple(map(_entry, self._session.all(FIND, values)))
 
     def find_event(self, tenant: TenantId, event: str) -> LogEntry | None:
         row = self._session.one(FIND_EVENT, {"tenant": tenant, "id": event})
