@@ -142,7 +142,7 @@ class Publisher:
         if not unreachable:
             self._refuse_unknown(assembly.catalogue)
         assembled = {offer.address: offer for offer in offers}
-        release = self._published(assembly.catalogue, missing=missing)
+        release = published(self._declaration, assembly.catalogue, self._languages, self._engines, missing=missing)
         self._current = await self._archived(release, assembled)
         self._assembled = assembled
         self._ever_published = True
@@ -198,20 +198,31 @@ class Publisher:
                 problems=problems,
             )
 
-    def _published(self, catalogue: Catalogue, *, missing: bool) -> Release:
-        declared = self._declaration
-        try:
-            engines = self._engines(catalogue.contracts)
-        except ConfigurationError as error:
-            if not missing:
-                raise
-            # They may speak of tools that are merely away. The gate starts, says so, and allows nothing until they are back.
-            engines = (Unpublished(f"The policies wait for an upstream that does not answer. {error.what}."),)
-        agents = {
-            agent.id: publish(agent, catalogue.contracts, self._languages, engines, sampling=declared.sampling)
-            for agent in declared.agents
-        }
-        return Release(catalogue, agents, declared.limits, declared.terms, declared.proposals)
+
+def published(
+    declared: Declaration,
+    catalogue: Catalogue,
+    languages: Mapping[Engine, ConditionEngine],
+    engines: Engines,
+    *,
+    missing: bool = False,
+) -> Release:
+    """Return the release of `declared` over `catalogue`; `missing` says that tools are away which policies may speak of.
+
+    Raises ConfigurationError when the declaration does not fit the catalogue.
+    """
+    try:
+        asked = engines(catalogue.contracts)
+    except ConfigurationError as error:
+        if not missing:
+            raise
+        # They may speak of tools that are merely away. The gate starts, says so, and allows nothing until they are back.
+        asked = (Unpublished(f"The policies wait for an upstream that does not answer. {error.what}."),)
+    agents = {
+        agent.id: publish(agent, catalogue.contracts, languages, asked, sampling=declared.sampling)
+        for agent in declared.agents
+    }
+    return Release(catalogue, agents, declared.limits, declared.terms, declared.proposals)
 
 
 def _keep(tx: Tx, part: Part, now: int) -> None:

@@ -5,17 +5,25 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from interlock.domain.calls import CallRecord
-from interlock.domain.ids import AgentId, RunId, TenantId
+from interlock.domain.ids import AgentId, ModelCallId, PrincipalId, RunId, TenantId, UserId
 from interlock.domain.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCost:
-    """When a model was asked in a run, and what it cost."""
+    """When a model was asked in a run, by whom, and what it took."""
 
     run: RunId
+    call: ModelCallId
+    agent: AgentId
+    principal: PrincipalId
+    user: UserId | None
+    step: str
+    refused: bool
+    """By Interlock, before any provider was asked."""
     started_at: int
     """Milliseconds since the epoch."""
+    tokens: int
     cost_nano_usd: int
 
 

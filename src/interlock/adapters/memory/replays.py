@@ -7,6 +7,7 @@ from interlock.adapters.memory.models import MemoryModels
 from interlock.adapters.memory.runs import MemoryCalls, MemoryRuns
 from interlock.domain.calls import CallRecord
 from interlock.domain.ids import AgentId, RunId, TenantId
+from interlock.domain.models import ModelCallRecord, ModelCallStatus
 from interlock.domain.runs import Run
 from interlock.models.ports import ModelCallFilter
 from interlock.runs.ports import CallFilter
@@ -39,6 +40,20 @@ class MemoryReplays(ReplayRecords):
     def costs(self, tenant: TenantId, runs: Sequence[RunId]) -> tuple[ModelCost, ...]:
         wanted = frozenset(runs)
         found = reversed(self._models.search(ModelCallFilter(tenant, limit=_ALL)))
-        return tuple(
-            ModelCost(one.call.run, one.started_at, one.cost_nano_usd) for one in found if one.call.run in wanted
-        )
+        return tuple(_cost(one, one.call.run) for one in found if one.call.run is not None and one.call.run in wanted)
+
+
+def _cost(record: ModelCallRecord, run: RunId) -> ModelCost:
+    call = record.call
+    return ModelCost(
+        run,
+        call.id,
+        call.agent,
+        call.principal,
+        call.user,
+        call.step,
+        refused=record.status is ModelCallStatus.REFUSED,
+        started_at=record.started_at,
+        tokens=record.usage.total,
+        cost_nano_usd=record.cost_nano_usd,
+    )

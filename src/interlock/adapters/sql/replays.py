@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from interlock.adapters.sql.calls import record_of
 from interlock.adapters.sql.runs import run_of
-from interlock.adapters.sql.session import Session, Statement
+from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.domain.calls import CallRecord
 from interlock.domain.ids import AgentId, RunId, TenantId
 from interlock.domain.runs import Run
@@ -53,11 +53,13 @@ CALLS = Statement(
 
 COSTS = Statement(
     """
-    SELECT run, started_at, cost_nano_usd FROM model_calls
+    SELECT run, call, agent, principal, user_id, step, status = 'refused', started_at, input + output, cost_nano_usd
+    FROM model_calls
     WHERE tenant = :tenant AND run IN (SELECT value FROM json_each(:runs)) ORDER BY +seq
     """,
     postgresql="""
-    SELECT run, started_at, cost_nano_usd FROM model_calls
+    SELECT run, call, agent, principal, user_id, step, status = 'refused', started_at, input + output, cost_nano_usd
+    FROM model_calls
     WHERE tenant = :tenant AND run = ANY(CAST(:runs AS text[])) ORDER BY +seq
     """,
 )
@@ -82,7 +84,23 @@ class SqlReplays(ReplayRecords):
         return tuple(record_of(row, self._session) for row in rows)
 
     def costs(self, tenant: TenantId, runs: Sequence[RunId]) -> tuple[ModelCost, ...]:
-        return tuple(ModelCost(*row) for row in self._session.all(COSTS, self._of(tenant, runs)))
+        return tuple(_cost(row) for row in self._session.all(COSTS, self._of(tenant, runs)))
 
     def _of(self, tenant: TenantId, runs: Sequence[RunId]) -> dict[str, object]:
         return {"tenant": tenant, "runs": self._session.texts(runs)}
+
+
+def _cost(row: Row) -> ModelCost:
+    run, call, agent, principal, user, step, refused, started_at, tokens, cost = row
+    return ModelCost(
+        run,
+        call,
+        agent,
+        principal,
+        user,
+        step,
+        refused=bool(refused),
+        started_at=started_at,
+        tokens=tokens,
+        cost_nano_usd=cost,
+    )

@@ -1,0 +1,217 @@
+"""What other rules would have made of recorded runs: each call on the facts of its time, each budget in the order of time."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from interlock.budgets.charges import Demand, Spender, charges
+from interlock.domain.budgets import Charge, Limit
+from interlock.domain.calls import CallRecord
+from interlock.domain.decisions import Decision, Effect, combine
+from interlock.domain.errors import BudgetExceeded, Forbidden
+from interlock.domain.runs import Run
+from interlock.gateway.replay.deriving import Rules, Underivable, drafted
+from interlock.gateway.replay.ledger import Ledger, Settling, settling_of
+from interlock.gateway.replay.past import RecordedRun
+from interlock.gateway.steps import decided_steps, over
+from interlock.policy.record import decision_from_json
+from interlock.runs.replays import ModelCost
+
+RulesOf = Callable[[str], Rules]
+"""Returns the rules to hold a call against that was decided under the release of this id. Raises Underivable."""
+MODEL = "(model)"
+"""Stands for the tool of a model call."""
+_RESERVING = frozenset({Effect.ALLOW, Effect.REQUIRE_APPROVAL})
+
+
+class Verdict(NamedTuple):
+    """One recorded call, before and after."""
+
+    call: str
+    tool: str
+    at: int
+    """When it was first decided, in milliseconds since the epoch."""
+    old: Effect
+    new: Effect
+    rule: str
+    """The rule that makes the difference; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunVerdict:
+    """One recorded run, before and after."""
+
+    run: Run
+    place: int
+    """Its position among all runs that are looked at."""
+    verdicts: tuple[Verdict, ...]
+    left: tuple[tuple[str, str], ...]
+    """(call, why): calls that cannot be decided again."""
+    cost_nano_usd: int
+    """What its models cost."""
+    saved_nano_usd: int
+    """Of that, what was asked for only after the run would have been stopped."""
+    stopped: Verdict | None
+    """The first call that was made and would not have been."""
+
+
+class Entry(NamedTuple):
+    """A call on its way to the ledger."""
+
+    at: int
+    order: tuple[int, int]
+    """Of its run among all runs, and its own within the run."""
+    call: str
+    tool: str
+    old: Decision | None
+    """None for a model call."""
+    first: Decision | None
+    last: Decision | None
+    charges: tuple[Charge, ...]
+    settling: Settling
+    refused: bool = False
+    """A model call that the live gate refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class DraftedRun:
+    """One run, decided by everything but its budgets."""
+
+    past: RecordedRun
+    place: int
+    entries: tuple[Entry, ...]
+    left: tuple[tuple[str, str], ...]
+
+
+def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
+    """Decide every call of `past` again, but for its budgets."""
+    entries, left = [], []
+    for number, record in enumerate(past.calls):
+        steps = decided_steps(record)
+        try:
+            draft = drafted(past, record, rules_of(steps[0].release))
+        except Underivable as error:
+            left.append((str(record.call.key), str(error)))
+            continue
+        at = steps[0].facts["now"]
+        old = decision_from_json(steps[0].decision)
+        order = (place, number)
+        settling = settling_of(record, at)
+        entries.append(
+            Entry(
+                at, order, record.call.key.call, record.call.tool, old, draft.first, draft.last, draft.charges, settling
+            )
+        )
+    releases = [decided_steps(record)[0].release for record in past.calls] or [""]
+    entries += _model_entries(past, place, len(past.calls), rules_of, releases[0])
+    return DraftedRun(past, place, tuple(sorted(entries, key=lambda one: (one.at, one.order))), tuple(left))
+
+
+def final(entry: Entry, ledger: Ledger) -> Decision | None:
+    """Return what becomes of a tool call once its budgets are asked; None for a model call that has room."""
+    if entry.first is not None and entry.first.effect not in _RESERVING:
+        return entry.first
+    overrun = ledger.reserve(entry.charges, entry.at, entry.settling)
+    if overrun is None:
+        return entry.last
+    if entry.first is None:
+        return combine((over(overrun),), {})
+    return combine((*entry.first.findings, over(overrun)), entry.first.versions)
+
+
+def judge_run(draft: DraftedRun, decisions: Iterable[tuple[Entry, Decision | None]]) -> RunVerdict:
+    """Return what the `decisions` about the entries of `draft` amount to."""
+    verdicts, stopped = [], None
+    for entry, decision in decisions:
+        verdict = _verdict(entry, decision)
+        if verdict is None:
+            continue
+        verdicts.append(verdict)
+        if stopped is None and verdict.old in _RESERVING and verdict.new not in _RESERVING and _made(draft, entry):
+            stopped = verdict
+    costs = draft.past.costs
+    saved = sum(one.cost_nano_usd for one in costs if stopped is not None and one.started_at >= stopped.at)
+    return RunVerdict(
+        draft.past.run,
+        draft.place,
+        tuple(verdicts),
+        draft.left,
+        sum(one.cost_nano_usd for one in costs),
+        saved,
+        stopped,
+    )
+
+
+def decide_run(past: RecordedRun, place: int, rules_of: RulesOf, ledger: Ledger | None = None) -> RunVerdict:
+    """Return what other rules would have made of `past`, where no budget spans several runs."""
+    draft = draft_run(past, place, rules_of)
+    accounts = ledger if ledger is not None else Ledger()
+    return judge_run(draft, [(entry, final(entry, accounts)) for entry in draft.entries])
+
+
+def _verdict(entry: Entry, decision: Decision | None) -> Verdict | None:
+    if entry.old is None:
+        if decision is None or entry.refused:
+            return None
+        return Verdict(entry.call, entry.tool, entry.at, Effect.ALLOW, decision.effect, decision.deciding[0].rule)
+    if decision is None or entry.first is None:
+        return None
+    over_budget = decision is not entry.last and decision is not entry.first
+    new = decision if over_budget else entry.first
+    old = entry.old
+    rule = "" if new.effect is old.effect else _difference(old, new)
+    return Verdict(entry.call, entry.tool, entry.at, old.effect, new.effect, rule)
+
+
+def _difference(old: Decision, new: Decision) -> str:
+    """Return the rule that makes `new` differ from `old`: one that decides now, or one that decided and no longer does."""
+    tighter = new.effect.severity > old.effect.severity
+    now, before = (new, old) if tighter else (old, new)
+    known = {finding.rule for finding in before.deciding}
+    fresh = [finding.rule for finding in now.deciding if finding.rule not in known]
+    return fresh[0] if fresh else now.deciding[0].rule
+
+
+def _made(draft: DraftedRun, entry: Entry) -> bool:
+    """Return whether the call was carried out: one that a person refused stops nobody."""
+    if entry.old is None:
+        return True
+    record: CallRecord = draft.past.calls[entry.order[1]]
+    return record.attempt > 0
+
+
+def _model_entries(past: RecordedRun, place: int, first: int, rules_of: RulesOf, release: str) -> list[Entry]:
+    if not past.costs:
+        return []
+    try:
+        rules = rules_of(release).release
+        limits = rules.limits_of(rules.policies(past.run.agent))
+    except (Underivable, Forbidden):
+        return []
+    entries = []
+    for number, cost in enumerate(past.costs):
+        entry = Entry(
+            cost.started_at,
+            (place, first + number),
+            cost.call,
+            MODEL,
+            None,
+            None,
+            None,
+            _model_charges(past.run, cost, limits),
+            Settling(cost.started_at),
+            cost.refused,
+        )
+        entries.append(entry)
+    return entries
+
+
+def _model_charges(run: Run, cost: ModelCost, limits: tuple[tuple[str, Limit], ...]) -> tuple[Charge, ...]:
+    if cost.refused:
+        return ()
+    spender = Spender(run.tenant, run.id, cost.call, cost.agent, cost.principal, cost.user, cost.step)
+    demand = Demand(model_calls=1, tokens=cost.tokens, cost_nano_usd=cost.cost_nano_usd)
+    try:
+        return charges(spender, limits, demand, cost.started_at)
+    except BudgetExceeded:
+        return ()
