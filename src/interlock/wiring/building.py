@@ -56,6 +56,7 @@ from interlock.metrics.meter import Meter
 from interlock.tools.offers import Offer
 from interlock.tools.schemas import CompiledSchemas
 from interlock.wiring.declaring import declaration_of, engines_of, languages_of
+from interlock.wiring.keeping import encryption_keys
 from interlock.wiring.models import ModelRoad, build_models
 from interlock.wiring.record import AuditWork, build_audit
 
@@ -137,10 +138,11 @@ async def open_interlock(
         deployment = replace(deployment, router=load_deployment(path).router)
     variables = os.environ if environ is None else environ
     async with contextlib.AsyncExitStack() as stack:
-        if store is None:
-            store = await open_store(store_url(deployment, variables))
-            stack.push_async_callback(store.close)
         secrets = SecretResolver(variables, deployment.folder)
+        if store is None:
+            keys = await encryption_keys(deployment, secrets)
+            store = await open_store(store_url(deployment, variables), keys)
+            stack.push_async_callback(store.close)
         watch = Watch(_REFRESH_S)
         upstreams = []
         for connection in deployment.connections if discover else ():

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from interlock.adapters.keys.files import KeyFile
+from interlock.adapters.keys.private_files import check_private, create, read
 from interlock.domain.errors import ConfigurationError
 
 FILE = "encryption.key"
@@ -21,17 +21,18 @@ class EncryptionKeyFile:
 
     def read(self) -> bytes | None:
         """Return the key, or None when there is no file. Raises ConfigurationError when it cannot be used."""
-        file = self._file()
-        text = file.read()
-        return None if text is None else decoded(text, f"The encryption key {file.path}")
+        path = self.folder / FILE
+        check_private(path, "whoever has the key can read everything that the database keeps")
+        content = read(path)
+        return None if content is None else decoded(content.decode(errors="replace"), f"The encryption key {path}")
 
     def make(self) -> bytes:
         """Return a new key, written to its file; or the one that another process has just written."""
-        file = self._file()
-        return decoded(file.make(fresh_key), f"The encryption key {file.path}")
-
-    def _file(self) -> KeyFile:
-        return KeyFile(self.folder / FILE, "encryption key")
+        create(self.folder / FILE, f"{fresh_key()}\n".encode())
+        found = self.read()
+        if found is None:
+            raise ConfigurationError(f"The key {self.folder / FILE} went away", do="Find out who deletes files there")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,11 @@ def read(path: Path) -> bytes | None:
         raise _unusable(path, error) from None
 
 
-def check_private(path: Path) -> None:
+def check_private(path: Path, why: str = "whoever has the key can forge the log") -> None:
     """Raise ConfigurationError if others than its owner may read or change the file."""
     with contextlib.suppress(FileNotFoundError):
         if os.name == "posix" and path.stat().st_mode & 0o077:
-            raise ConfigurationError(
-                f"Others may read or change {path}", why="whoever has the key can forge the log", do=f"chmod 600 {path}"
-            )
+            raise ConfigurationError(f"Others may read or change {path}", why=why, do=f"chmod 600 {path}")
 
 
 def create(path: Path, content: bytes) -> bool:

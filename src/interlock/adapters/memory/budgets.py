@@ -67,6 +67,23 @@ class MemoryBudgets(BudgetLedger):
         holds = self._holds.find(call) or {}
         return tuple(holds[budget] for budget in sorted(holds))
 
+    def rename(self, budget: str, name: str) -> bool:
+        """Give a budget another name; return False while it is in use."""
+        if any(one.slice.budget == budget for one in self._slices.oldest_first()):
+            return False
+        holds = [found for found in self._holds.oldest_first() if budget in found]
+        if any(found[budget].state is HoldState.HELD for found in holds):
+            return False
+        balance = self._balances.find(budget)
+        if balance is not None:
+            self._balances.drop(budget)
+            self._balances.put(name, replace(balance, budget=name))
+        for found in holds:
+            hold = found[budget]
+            others = {key: one for key, one in found.items() if key != budget}
+            self._holds.put(hold.call, others | {name: replace(hold, charge=replace(hold.charge, budget=name))})
+        return True
+
     def balances(self, prefix: str) -> tuple[Balance, ...]:
         found = (balance for balance in self._balances.oldest_first() if balance.budget.startswith(prefix))
         return tuple(sorted(found, key=lambda balance: balance.budget))

@@ -8,7 +8,8 @@ from interlock.approvals.ports import ApprovalFilter, ApprovalRecords
 from interlock.brakes.ports import BrakeRecords
 from interlock.domain.approvals import Approval, ApprovalState
 from interlock.domain.brakes import Brake
-from interlock.domain.ids import ApprovalId, PrincipalId, TenantId, ToolName
+from interlock.domain.errors import Erased
+from interlock.domain.ids import ApprovalId, PrincipalId, RunId, TenantId, ToolName
 from interlock.tools.ports import Pin, PinRecords
 
 
@@ -17,11 +18,14 @@ class MemoryApprovals(ApprovalRecords):
 
     def __init__(self, undo: Undo) -> None:
         self._approvals: Shelf[ApprovalId, Approval] = Shelf(undo)
+        self._erased: Shelf[ApprovalId, bool] = Shelf(undo)
 
     def add(self, approval: Approval) -> None:
         self._approvals.put(approval.id, approval)
 
     def find(self, approval: ApprovalId) -> Approval | None:
+        if self._erased.find(approval):
+            raise Erased("What this record said was erased")
         return self._approvals.find(approval)
 
     def replace(self, approval: Approval, *, since: ApprovalState) -> bool:
@@ -30,6 +34,18 @@ class MemoryApprovals(ApprovalRecords):
             return False
         self._approvals.put(approval.id, approval)
         return True
+
+    def forget(self, tenant: TenantId, run: RunId) -> int:
+        """Drop the questions of the run; return how many."""
+        found = [
+            one
+            for one in self._approvals.oldest_first()
+            if (one.binding.key.tenant, one.binding.key.run) == (tenant, run)
+        ]
+        for one in found:
+            self._approvals.drop(one.id)
+            self._erased.put(one.id, True)
+        return len(found)
 
     def search(self, query: ApprovalFilter) -> tuple[Approval, ...]:
         found = (approval for approval in self._approvals.oldest_first() if _matches(approval, query))

@@ -61,6 +61,22 @@ class MemoryModels(ModelRecords):
             for proposal in record.proposals
         )
 
+    def rewrite(self, record: ModelCallRecord) -> None:
+        """Put `record` in the place of what is kept of the call."""
+        self._records.put((record.call.tenant, record.call.id), record)
+
+    def forget_replies(self, tenant: TenantId, *, user: str = "", run: str = "") -> int:
+        """Drop the replies kept for a user, or in a run; return how many."""
+        found = [
+            kept
+            for kept in self._replies.oldest_first()
+            if kept.tenant == tenant
+            if (user and kept.reply.user == user) or (run and kept.reply.run == run)
+        ]
+        for kept in found:
+            self._replies.drop((tenant, kept.reply.key))
+        return len(found)
+
     def keep(self, tenant: TenantId, reply: CachedReply) -> None:
         self._kept += 1
         self._replies.put((tenant, reply.key), _Kept(tenant, self._kept, reply))

@@ -51,6 +51,10 @@ class MemoryRuns(RunRecords):
             if run.ended_at is not None and since <= run.ended_at < until
         )
 
+    def rewrite(self, run: Run) -> None:
+        """Put `run` in the place of what is kept of it."""
+        self._runs.put((run.tenant, run.id), run)
+
     def latest(self, tenant: TenantId, limit: int) -> tuple[Run, ...]:
         return tuple(islice((run for run in self._runs.newest_first() if run.tenant == tenant), limit))
 
@@ -89,6 +93,10 @@ class MemoryCalls(CallJournal):
         self._calls.put(record.call.key, fixed)
         return True
 
+    def rewrite(self, record: CallRecord) -> None:
+        """Put `record` in the place of what is kept of the call."""
+        self._calls.put(record.call.key, record)
+
     def search(self, query: CallFilter) -> tuple[CallRecord, ...]:
         return tuple(islice((row for row in self._calls.newest_first() if _matches(row, query)), query.limit))
 
@@ -117,6 +125,12 @@ class MemoryEvidence(EvidenceLog):
         seq = len(rows) + 1
         self._rows.put((tenant, run), (*rows, EvidenceRow(seq, kind, body, call)))
         return seq
+
+    def forget(self, tenant: TenantId, run: RunId) -> int:
+        """Drop what the run saw; return how many rows."""
+        rows = self._rows.find((tenant, run)) or ()
+        self._rows.drop((tenant, run))
+        return len(rows)
 
     def since(self, tenant: TenantId, run: RunId, seq: int) -> tuple[tuple[EvidenceRow, CallRecord | None], ...]:
         rows = self._rows.find((tenant, run)) or ()

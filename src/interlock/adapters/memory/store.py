@@ -8,6 +8,7 @@ from interlock.adapters.memory.audit import MemoryAudit
 from interlock.adapters.memory.budgets import MemoryBudgets
 from interlock.adapters.memory.controls import MemoryApprovals, MemoryBrakes, MemoryPins
 from interlock.adapters.memory.identities import MemoryIdentities
+from interlock.adapters.memory.keeping import MemoryKeeping
 from interlock.adapters.memory.log import MemoryLog
 from interlock.adapters.memory.models import MemoryModels
 from interlock.adapters.memory.releases import MemoryReleases
@@ -36,6 +37,7 @@ class MemoryTx:
         self.identities = MemoryIdentities(undo)
         self.pins = MemoryPins(undo)
         self.models = MemoryModels(undo)
+        self.keeping = MemoryKeeping(undo, self)
         self.releases = MemoryReleases(undo)
         self.replays = MemoryReplays(self.runs, self.calls, self.models)
 

@@ -290,10 +290,10 @@ def place(tenant: TenantId, call: ModelCallId) -> str:
 
 def without_words(body: bytes) -> bytes:
     """Return the body of a model call without what was said: no labels, no events, no sentences, no salt."""
-    dialect, _, streamed, attempts, stop, prices, route, _, proposals, failure, _, *_ = decode(body)
+    dialect, _, streamed, attempts, stop, prices, route, _, proposals, failure, _, *trace = decode(body)
     proposals = [[id_, tool, ""] for id_, tool, _ in proposals]
     reasons = failure and [failure[0], "", "", ""]
-    return encode([dialect, None, streamed, attempts, stop, prices, route, [], proposals, reasons, ""])
+    return encode([dialect, None, streamed, attempts, stop, prices, route, [], proposals, reasons, "", *trace])
 
 
 _GONE: tuple[Any, ...] = (Dialect.OPENAI_CHAT, None, False, (), "", "", {}, (), (), None, "")
