@@ -265,10 +265,16 @@ class SpanStore(Protocol):
         """Return what happened in each workflow, by name, in runs and traces that began in [since, until)."""
 
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
-        """Delete the spans, bodies and names of a user, or of runs; their sums stay, without the user. Return how many spans."""
+        """Delete every trace in which `user` is named, and those of `runs`: spans and bodies. Return how many spans.
+
+        The sums stay, without the user and without what the spans named as their session.
+        """
 
     async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
-        """Delete up to `limit` spans that began before `before`, except of `keep_runs`; return how many."""
+        """Delete up to `limit` spans of traces that began before `before` (milliseconds since the epoch), but for `keep_runs`.
+
+        Return how many: fewer than `limit` when no more are left.
+        """
 
     async def close(self) -> None:
         """Finish what is under way and let go of connections."""

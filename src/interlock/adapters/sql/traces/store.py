@@ -1,14 +1,17 @@
 """The span store: one set of tables behind SQLite's and PostgreSQL's way to run a transaction."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol, TypeVar
 
 from interlock.adapters.sql.session import Session
 from interlock.adapters.sql.traces.figures import SpanFigures
 from interlock.adapters.sql.traces.reading import SumReading
+from interlock.adapters.sql.traces.spans import StoredSpans
 from interlock.adapters.sql.traces.summing import RunSumming
 from interlock.adapters.sql.traces.writing import SpanWriting
 from interlock.domain.ids import RunId, TenantId
+from interlock.domain.spans import Span
 from interlock.traces.ports import (
     Order,
     Receipt,
@@ -17,11 +20,14 @@ from interlock.traces.ports import (
     RunSummary,
     Seal,
     SpanRow,
+    SpanStore,
     WorkflowCounts,
     WorkflowFigures,
 )
 
 T = TypeVar("T")
+_ERASED_AT_ONCE = 200
+"""How many traces go in one transaction."""
 
 
 class SpanTables:
@@ -30,6 +36,7 @@ class SpanTables:
     def __init__(self, session: Session, seal: Seal | None) -> None:
         self.writing = SpanWriting(session, seal)
         self.summing = RunSumming(session)
+        self.spans = StoredSpans(session, seal)
         self.sums = SumReading(session)
         self.figures = SpanFigures(session)
 
@@ -47,7 +54,7 @@ class SpanDatabase(Protocol):
         """Finish what is under way and let go of connections."""
 
 
-class SqlSpanStore:
+class SqlSpanStore(SpanStore):
     """Spans, bodies and sums in a database."""
 
     def __init__(self, database: SpanDatabase) -> None:
@@ -64,6 +71,9 @@ class SqlSpanStore:
 
     async def lease(self, name: str, holder: str, now: int, until: int) -> bool:
         return await self._database.transact(lambda tables: tables.summing.lease(name, holder, now, until))
+
+    async def trace(self, tenant: TenantId, trace_id: str) -> tuple[Span, ...]:
+        return await self._database.read(lambda tables: tables.spans.trace(tenant, trace_id))
 
     async def summary(self, tenant: TenantId, run: RunId) -> RunSummary | None:
         return await self._database.read(lambda tables: tables.sums.of_run(tenant, run))
@@ -84,5 +94,22 @@ class SqlSpanStore:
     ) -> tuple[WorkflowCounts, ...]:
         return await self._database.read(lambda tables: tables.figures.counts(tenant, since, until, whole=whole))
 
+    async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
+        erased = 0
+        # To look for a user takes long, so it keeps nobody from writing; what came meanwhile goes in the second round.
+        for _ in range(2):
+            traces = sorted(await self._database.read(lambda tables: tables.spans.named(tenant, user, runs)))
+            for start in range(0, len(traces), _ERASED_AT_ONCE):
+                some = traces[start : start + _ERASED_AT_ONCE]
+                erased += await self._database.transact(partial(_erase, some))
+        return erased
+
+    async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
+        return await self._database.transact(lambda tables: tables.spans.expire(tenant, before, keep_runs, limit))
+
     async def close(self) -> None:
         await self._database.close()
+
+
+def _erase(traces: Sequence[int], tables: SpanTables) -> int:
+    return tables.spans.erase(traces)
