@@ -16,6 +16,7 @@ from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import AgentId, CallId, PrincipalId, RunId, ToolName, UserId, checked_id
 from interlock.domain.models import Dialect
 from interlock.domain.runs import RunOutcome
+from interlock.domain.trace_context import trace_context
 from interlock.gateway.desks import Desks
 from interlock.gateway.model_call import ModelGate
 from interlock.gateway.models.requests import Headers, ModelAsk, Outlet
@@ -39,25 +40,28 @@ class Run:
     _principal: Principal
     _desks: Desks
 
-    async def ask(self, request: JsonObject, *, step: str = "", dialect: Dialect = Dialect.OPENAI_CHAT) -> JsonObject:
+    async def ask(
+        self, request: JsonObject, *, step: str = "", dialect: Dialect = Dialect.OPENAI_CHAT, traceparent: str = ""
+    ) -> JsonObject:
         """Ask a model and return its whole reply, both in the wire format `dialect`.
 
-        A request that names no model gets the one that the router chooses for `step`. Raises an InterlockError when there
+        A request that names no model gets the one that the router chooses for `step`. `traceparent` is the caller's span, as
+        W3C Trace Context writes it. Raises an InterlockError when there
         is no reply, such as BudgetExceeded; everything is settled and recorded then.
         """
-        reply = await self._desks.models.reply(self._ask(request, step, dialect))
+        reply = await self._desks.models.reply(self._ask(request, step, dialect, traceparent))
         body: JsonObject = orjson.loads(reply.body)
         return body
 
     async def stream(
-        self, request: JsonObject, *, step: str = "", dialect: Dialect = Dialect.OPENAI_CHAT
+        self, request: JsonObject, *, step: str = "", dialect: Dialect = Dialect.OPENAI_CHAT, traceparent: str = ""
     ) -> AsyncIterator[JsonObject]:
-        """Ask a model and yield the events of its reply as they come.
+        """Ask a model, as `ask` does, and yield the events of its reply as they come.
 
         Raises an InterlockError before the first event, ReplyCut after the event that says why the reply broke off. Who
         stops reading waits until the call is settled.
         """
-        ask = self._ask({**request, "stream": True}, step, dialect)
+        ask = self._ask({**request, "stream": True}, step, dialect, traceparent)
         events = _Events()
         pumping = asyncio.create_task(events.pump(self._desks.models, ask))
         splitter = Splitter()
@@ -73,7 +77,7 @@ class Run:
             if not pumping.cancelled():
                 pumping.exception()  # who has left is not told, and who has not has been
 
-    def _ask(self, request: JsonObject, step: str, dialect: Dialect) -> ModelAsk:
+    def _ask(self, request: JsonObject, step: str, dialect: Dialect, traceparent: str) -> ModelAsk:
         check_json(request)
         # The road may change what it is given, and what it is given is the caller's.
         raw = orjson.dumps({"model": "auto", **request}, default=dict)
@@ -86,6 +90,7 @@ class Run:
             operation,
             run=self.id,
             step=checked_id(step, "step") if step else "",
+            trace=trace_context(traceparent.encode()),
         )
 
     async def call(
@@ -99,12 +104,14 @@ class Run:
         requires_approval: bool = False,
         dry_run: bool = False,
         constraints: JsonObject | None = None,
+        traceparent: str = "",
     ) -> CallAnswer:
         """Propose a call and return what became of it: a refusal is an answer, not an exception.
 
         With `call_id` a repetition gets the recorded outcome. `proposal` is the id of the tool call in the model's reply
         that proposes this one, which must then be of the same tool and arguments. A `pending` answer has an approval id:
-        propose the call again once a person has approved it. Raises BadInput, Conflict or StoreUnavailable when nothing was
+        propose the call again once a person has approved it. `traceparent` is the caller's span, as W3C Trace Context writes
+        it: the call belongs below it. Raises BadInput, Conflict or StoreUnavailable when nothing was
         recorded.
         """
         request = CallRequest(
@@ -118,6 +125,7 @@ class Run:
             constraints=constraints or {},
             requires_approval=requires_approval,
             dry_run=dry_run,
+            trace=trace_context(traceparent.encode()),
         )
         return await self._desks.gate.call(request)
 
@@ -163,10 +171,12 @@ class Gate:
         user: str | None = None,
         identity: JsonObject | None = None,
         labels: Mapping[str, str] | None = None,
+        traceparent: str = "",
     ) -> AsyncIterator[Run]:
         """Open a run of `agent` and close it afterwards.
 
         `instruction` is what the user asked for and `identity` what is known of the user: what the gate may trust.
+        `traceparent` is the caller's span, as W3C Trace Context writes it: the run belongs below it.
         Raises Forbidden for an agent that no file declares.
         """
         principal = Principal(PrincipalId(f"local:{agent}"), self.desks.tenant, frozenset({Role.AGENT}), AgentId(agent))
@@ -176,6 +186,7 @@ class Gate:
             system=system,
             instruction=instruction,
             labels=tuple((labels or {}).items()),
+            trace=trace_context(traceparent.encode()),
         )
         opened = await self.desks.runs.open(principal, opening)
         try:

@@ -41,7 +41,7 @@ class ToolCall:
     dry_run: bool = False
     """True asks what would happen; nothing is executed."""
     trace: str = ""
-    """The trace that its caller named, as 32 hexadecimal digits; empty when nobody named one: it is its run's."""
+    """The trace that it stands in, as 32 hexadecimal digits: its caller's, else its run's; empty for calls of long ago."""
     parent_span: str = ""
     """The span of that trace which asked, as 16 hexadecimal digits."""
 

@@ -13,6 +13,7 @@ from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress
 from interlock.domain.ids import random_bytes
 from interlock.domain.models import Proposed, bound_to
 from interlock.domain.runs import Run
+from interlock.domain.trace_context import span_of_run, trace_of_run
 from interlock.gateway.breaker import Breakers
 from interlock.gateway.evidence import EvidenceCache
 from interlock.gateway.execution import idempotency_key, simulated
@@ -51,6 +52,8 @@ class Proposal:
     """Whether a fault lies in what came with the call, its token or its bounds, and not in the call itself."""
     pressing: bool = False
     """Whether what model calls of this process hold ahead has been given back for it."""
+    trace_flags: int = 1
+    """Of the `traceparent` that its caller sent, if it sent one."""
 
 
 class RoomAhead(Exception):
@@ -97,7 +100,7 @@ class Admitter:
         if run is None or run.agent != call.agent:
             raise UnknownRun(f"There is no run {call.key.run} for this agent", do="Open a run first")
         known = tx.calls.find(call.key) if proposal.named else _waiting(tx, proposal)
-        call = replace(call, user=run.user, key=known.call.key if known is not None else call.key)
+        call = replace(_traced(call, known, run), user=run.user, key=known.call.key if known is not None else call.key)
         proposal = replace(proposal, call=call, by_person=proposal.by_person or _by_person(known))
         if known is not None:
             _check_same(known, proposal)
@@ -134,6 +137,7 @@ class Admitter:
             provenance=labelled.provenance if labelled is not None else None,
             instructed=labelled.instructed if labelled is not None else True,
             refused_writes=labelled.refused_writes if labelled is not None else 0,
+            evidence=labelled.seen if labelled is not None else 0,
             proposed=_proposed(tx, proposal, policies.agent),
             brakes=tx.brakes.active(call.key.tenant, now),
             grant=grant,
@@ -245,6 +249,16 @@ _STATUS = {
     Effect.ESCALATE: CallStatus.ESCALATED,
     Effect.DENY: CallStatus.DENIED,
 }
+
+
+def _traced(call: ToolCall, known: CallRecord | None, run: Run) -> ToolCall:
+    """Return the call with its place in a trace: where it was when it first came, else its caller's, else below its run."""
+    if known is not None:
+        return replace(call, trace=known.call.trace, parent_span=known.call.parent_span)
+    if call.trace:
+        return call
+    trace = run.trace or trace_of_run(run.tenant, run.id)
+    return replace(call, trace=trace, parent_span=span_of_run(run.tenant, run.id))
 
 
 def _proposed(tx: Tx, proposal: Proposal, agent: AgentPolicy) -> Proposed:

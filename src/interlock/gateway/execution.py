@@ -9,6 +9,7 @@ from interlock.domain.calls import ToolCall
 from interlock.domain.canonical import Json, digest
 from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import InterlockError
+from interlock.domain.trace_context import TraceContext, span_of_tool_attempt, trace_of_run
 from interlock.gateway.breaker import Breakers
 from interlock.gateway.ports import Clock, Delivery, Invocation, RawAnswer, Secrets, ToolInvoker
 from interlock.tools.arguments import with_key
@@ -25,6 +26,18 @@ class Execution:
     attempts: int
     busy_ms: int
     """How long the tool was busy with the call, over all attempts."""
+    tries: tuple[tuple[int, int, str], ...] = ()
+    """Of each attempt: when it began (milliseconds since the epoch), how many it took, and its `Delivery`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which execution of a call this is, for the trace that the tool is told of."""
+
+    execution: int = 1
+    """The attempt that owns the call, as its record counts."""
+    flags: int = 1
+    """Of the caller's `traceparent`; without one, the trace is kept."""
 
 
 class Executor:
@@ -45,23 +58,28 @@ class Executor:
         self._breakers = breakers
         self._backoff_ms = backoff_ms
 
-    async def carry_out(self, call: ToolCall, contract: ToolContract, idempotency_key: str) -> Execution:
+    async def carry_out(
+        self, call: ToolCall, contract: ToolContract, idempotency_key: str, turn: Turn = Turn()
+    ) -> Execution:
         """Return what became of `call`. Never raises for what a tool, a network or a secret store does.
 
         A call that may have been sent is repeated only if the tool recognises repetitions.
         """
         started = self._clock.now()
-        attempts = 0
+        tries: list[tuple[int, int, str]] = []
         while True:
-            attempts += 1
-            self._breakers.entered(contract.name, self._clock.now())
-            answer = await self._attempt(call, contract, idempotency_key)
+            attempts = len(tries) + 1
+            began = self._clock.now()
+            self._breakers.entered(contract.name, began)
+            answer = await self._attempt(call, contract, idempotency_key, _traceparent(call, turn, attempts))
+            now = self._clock.now()
+            tries.append((began, now - began, answer.delivery.value))
             self._learn(contract, answer)
             if attempts > contract.max_retries or not may_repeat(contract, answer):
-                return Execution(answer, attempts, self._clock.now() - started)
+                return Execution(answer, attempts, now - started, tuple(tries))
             await asyncio.sleep(self._pause(attempts) / 1000)
 
-    async def _attempt(self, call: ToolCall, contract: ToolContract, key: str) -> RawAnswer:
+    async def _attempt(self, call: ToolCall, contract: ToolContract, key: str, traceparent: str) -> RawAnswer:
         invoker = self._invokers.get(contract.upstream.server)
         if invoker is None:
             return RawAnswer(Delivery.NOT_SENT, detail=f"no connection is named {contract.upstream.server}")
@@ -70,7 +88,7 @@ class Executor:
         except InterlockError as error:
             return RawAnswer(Delivery.NOT_SENT, detail=str(error))
         arguments = with_key(contract, call.arguments, key)
-        invocation = Invocation(contract, arguments, key, secret, contract.timeout_ms)
+        invocation = Invocation(contract, arguments, key, secret, contract.timeout_ms, traceparent)
         try:
             async with asyncio.timeout(contract.timeout_ms / 1000 + 1):
                 return await invoker.invoke(invocation)
@@ -88,6 +106,12 @@ class Executor:
     def _pause(self, attempts: int) -> float:
         ceiling = min(self._backoff_ms * 2 ** (attempts - 1), _BACKOFF_CAP_MS)
         return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
+
+
+def _traceparent(call: ToolCall, turn: Turn, number: int) -> str:
+    key = call.key
+    span = span_of_tool_attempt(key.tenant, key.run, key.call, turn.execution, number)
+    return TraceContext(call.trace or trace_of_run(key.tenant, key.run), call.parent_span, turn.flags).below(span)
 
 
 def may_repeat(contract: ToolContract, answer: RawAnswer) -> bool:

@@ -20,6 +20,8 @@ class Invocation:
     secret: str | None
     """The tool's credential, resolved for this attempt; never stored, logged or shown."""
     timeout_ms: int
+    traceparent: str = ""
+    """The span of this attempt as W3C Trace Context writes it: what the tool does belongs below it."""
 
 
 class Delivery(StrEnum):

@@ -6,6 +6,7 @@ from interlock.domain.calls import CallKey, CallRecord, CallStatus, Failure, Too
 from interlock.domain.canonical import JsonObject
 from interlock.domain.identity import Principal
 from interlock.domain.ids import ApprovalId, CallId, RunId, ToolName
+from interlock.domain.trace_context import TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class CallRequest:
     """Travelling constraints as they came, such as `max_amount_usd`."""
     requires_approval: bool = False
     dry_run: bool = False
+    trace: TraceContext | None = None
+    """The caller's span, where the caller is traced."""
 
 
 @dataclass(frozen=True, slots=True)

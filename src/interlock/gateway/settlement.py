@@ -22,6 +22,8 @@ class Outcome:
     failure: Failure | None
     busy_ms: int
     attempts: int
+    tries: tuple[tuple[int, int, str], ...] = ()
+    """As `Execution` has them."""
 
 
 def undelivered(contract: ToolContract, execution: Execution) -> Outcome | None:
@@ -61,7 +63,12 @@ def settle(tx: Tx, record: CallRecord, outcome: Outcome, now: int) -> CallRecord
         result=outcome.result,
         failure=outcome.failure,
         updated_at=now,
-        extras={**record.extras, "attempts": outcome.attempts, "busy_ms": outcome.busy_ms},
+        extras={
+            **record.extras,
+            "attempts": outcome.attempts,
+            "busy_ms": outcome.busy_ms,
+            "tries": [list(one) for one in outcome.tries],
+        },
     )
     if not _advance(tx, after, record.attempt):
         current = tx.calls.find(record.call.key)

@@ -14,7 +14,7 @@ from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import CallId, checked_id, new_id
 from interlock.gateway.admission import Admission, Admitter, Proposal, RoomAhead
 from interlock.gateway.approval_desk import Edited
-from interlock.gateway.execution import Executor
+from interlock.gateway.execution import Executor, Turn
 from interlock.gateway.ports import Clock, Notice, Notifier
 from interlock.gateway.release import Release
 from interlock.gateway.requests import CallAnswer, CallRequest, answer_of
@@ -75,7 +75,16 @@ class ToolGate:
         """Take the call that a person made of another one down the road from the start, as that person's request."""
         old = edited.original.call
         request = CallRequest(principal, edited.key.run, old.tool, edited.arguments, edited.key.call, reason=old.reason)
-        call = ToolCall(edited.key, old.agent, principal.id, old.tool, edited.arguments, reason=old.reason)
+        call = ToolCall(
+            edited.key,
+            old.agent,
+            principal.id,
+            old.tool,
+            edited.arguments,
+            reason=old.reason,
+            trace=old.trace,
+            parent_span=old.parent_span,
+        )
         release = self._current()
         proposal = understand(call, release, self._schemas, request, named=True, extra=old.constraints)
         return await self._unstoppable(replace(proposal, by_person=True), release)
@@ -120,7 +129,7 @@ class ToolGate:
         self._tell(admission.notices)
         if not admission.execute or proposal.contract is None:
             return answer_of(admission.record)
-        outcome = await self._execute(admission, proposal.contract, release)
+        outcome = await self._execute(admission, proposal.contract, release, proposal.trace_flags)
         record = await self._recorded(admission.record, outcome)
         self._meter.settled(record)
         self._tell(_afterwards(record, release))
@@ -137,11 +146,13 @@ class ToolGate:
             self._admitter.evidence.forget()
             raise
 
-    async def _execute(self, admission: Admission, contract: ToolContract, release: Release) -> Outcome:
+    async def _execute(self, admission: Admission, contract: ToolContract, release: Release, flags: int) -> Outcome:
         record = admission.record
-        execution = await self._executor.carry_out(record.call, contract, record.idempotency_key)
+        turn = Turn(record.attempt, flags)
+        execution = await self._executor.carry_out(record.call, contract, record.idempotency_key, turn)
         policies = release.policies(record.call.agent)
-        return examine(record, contract, self._schemas.of(contract).result, admission.facts, policies, execution)
+        outcome = examine(record, contract, self._schemas.of(contract).result, admission.facts, policies, execution)
+        return replace(outcome, tries=execution.tries)
 
     async def _recorded(self, record: CallRecord, outcome: Outcome) -> CallRecord:
         settling = self._kept(self._settle(record, outcome))
@@ -192,6 +203,8 @@ def named_call(request: CallRequest) -> tuple[ToolCall, bool]:
         proposal=request.proposal,
         requires_approval=request.requires_approval,
         dry_run=request.dry_run,
+        trace=request.trace.trace if request.trace is not None else "",
+        parent_span=request.trace.span if request.trace is not None else "",
     )
     return call, request.call is not None
 

@@ -46,7 +46,8 @@ def understand(
     except InterlockError as error:
         return Proposal(call, hashed, named, contract, (_fault("arguments", error),), Demand())
     bound = replace(call, constraints=(*extra, *travelled.constraints))
-    return Proposal(bound, hashed, named, contract, (), demand)
+    flags = request.trace.flags if request.trace is not None else 1
+    return Proposal(bound, hashed, named, contract, (), demand, trace_flags=flags)
 
 
 def understood_again(call: ToolCall, release: Release, schemas: CompiledSchemas, *, named: bool = True) -> Proposal:

@@ -319,9 +319,9 @@ def _limits_are_not_looked_at() -> Any:
 def _arguments_are_tidied_up() -> Any:
     sound = Executor._attempt
 
-    async def broken(self: Executor, call: Any, contract: Any, key: str) -> RawAnswer:
+    async def broken(self: Executor, call: Any, contract: Any, key: str, trace: str) -> RawAnswer:
         arguments = {**call.arguments, "text": "tidied"} if "text" in call.arguments else call.arguments
-        return await sound(self, replace(call, arguments=arguments), contract, key)
+        return await sound(self, replace(call, arguments=arguments), contract, key, trace)
 
     return defect(Executor, "_attempt", broken)
 

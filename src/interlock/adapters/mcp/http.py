@@ -126,11 +126,15 @@ class HttpServer(ToolInvoker):
         contract = invocation.contract
         operation = contract.upstream.operation
         params: dict[str, object] = {"name": operation, "arguments": invocation.arguments}
-        if contract.idempotency is Idempotency.HEADER:
-            params["_meta"] = {**session.meta, contract.idempotency_name: invocation.idempotency_key}
-        elif session.meta:
-            params["_meta"] = session.meta
+        meta: dict[str, object] = dict(session.meta)
         headers = session.headers | _authorization(secret)
+        if contract.idempotency is Idempotency.HEADER:
+            meta[contract.idempotency_name] = invocation.idempotency_key
+        if invocation.traceparent:
+            # Servers that are traced as web servers look at the header, those that are traced as MCP servers here.
+            meta["traceparent"] = headers["traceparent"] = invocation.traceparent
+        if meta:
+            params["_meta"] = meta
         if session.modern:
             headers["Mcp-Method"] = "tools/call"
             headers["Mcp-Name"] = header_value(operation)

@@ -180,8 +180,8 @@ async def _breathes(client: Client) -> bool:
 
 def _request(invocation: Invocation) -> CallToolRequest:
     contract = invocation.contract
-    meta = None
+    meta = {"traceparent": invocation.traceparent} if invocation.traceparent else {}
     if contract.idempotency is Idempotency.HEADER:
-        meta = {contract.idempotency_name: invocation.idempotency_key}
-    params = {"name": contract.upstream.operation, "arguments": dict(invocation.arguments), "_meta": meta}
+        meta[contract.idempotency_name] = invocation.idempotency_key
+    params = {"name": contract.upstream.operation, "arguments": dict(invocation.arguments), "_meta": meta or None}
     return CallToolRequest(params=CallToolRequestParams.model_validate(params))

@@ -44,6 +44,8 @@ def build_request(base: URL, invocation: Invocation, credential: JsonObject | No
     headers["Accept"] = "application/json, */*;q=0.5"
     # Compressed answers could be small on the wire and huge once read.
     headers["Accept-Encoding"] = "identity"
+    if invocation.traceparent:
+        headers["traceparent"] = invocation.traceparent
     if contract.idempotency is Idempotency.HEADER:
         headers[contract.idempotency_name] = invocation.idempotency_key
     if invocation.secret is not None and credential is not None:

@@ -12,12 +12,14 @@ from interlock.domain.canonical import Json, parse_json
 from interlock.domain.errors import BadInput
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import checked_id
+from interlock.domain.trace_context import TraceContext
 from interlock.gateway.desks import Desks
 from interlock.server.api.shapes import read, read_query
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, send_bytes, send_empty
 from interlock.server.refusals import UnsupportedContent
 from interlock.server.routing import GuardedRoute
+from interlock.server.tracing import trace_in
 
 PREFIX = "/api/v1"
 
@@ -38,6 +40,8 @@ class Asked:
     body: Any
     bearer: str
     """The caller's own secret, for what it does to its own token."""
+    trace: TraceContext | None = None
+    """The caller's span, where the caller is traced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Endpoint:
         body: object = read(described.body, await _body(headers, receive, needed=_needs_body(described)))
         path = {name: checked_id(text, name) for name, text in scope.get("path_params", {}).items()}
         bearer = headers.get(b"authorization", b"").decode("ascii").partition(" ")[2].strip()
-        return Asked(self.desks, caller.principal, path, query, body, bearer)
+        return Asked(self.desks, caller.principal, path, query, body, bearer, trace_in(headers))
 
 
 def _needs_body(described: Description) -> bool:

@@ -39,6 +39,7 @@ async def open_run(asked: Asked) -> OpenedRunDocument:
         labels=tuple(sorted((body.labels or {}).items())),
         tools=frozenset(ToolName(tool) for tool in body.tools) if body.tools is not None else None,
         run=RunId(body.run) if body.run is not None else None,
+        trace=asked.trace,
     )
     return views.opened_run(await asked.desks.runs.open(asked.principal, opening))
 

@@ -11,16 +11,15 @@ from interlock.domain.errors import BadInput, Forbidden, TooLarge
 from interlock.domain.identity import Principal
 from interlock.domain.ids import RunId, checked_id
 from interlock.domain.models import Dialect
-from interlock.domain.trace_context import TraceContext, trace_context
 from interlock.gateway.models.requests import Caching, ModelAsk
 from interlock.models.ports import Operation
 from interlock.server.guard import CALLER, HEADERS, body_of
 from interlock.server.refusals import UnsupportedContent
+from interlock.server.tracing import trace_in
 
 RUN = b"x-interlock-run"
 STEP = b"x-interlock-step"
 LABEL = b"x-interlock-label-"
-TRACEPARENT, TRACESTATE = b"traceparent", b"tracestate"
 MAX_VALUES = 1_000_000
 _SHORT = 8192
 MAX_LABELS = 20
@@ -40,7 +39,7 @@ async def read_ask(scope: Scope, receive: Receive, dialect: Dialect, operation: 
     raw = await body_of(receive)
     body = read_object(raw)
     principal: Principal = scope[CALLER].principal
-    trace = _trace(headers) if TRACEPARENT in headers else None
+    trace = trace_in(headers)
     said = {name: value for name, value in headers.items() if name.startswith(_OURS)}
     if not said and principal.scope is None:
         return ModelAsk(principal, dialect, body, len(raw), operation, trace=trace, raw=raw)
@@ -133,11 +132,6 @@ def _label_value(name: bytes, raw: bytes) -> str:
             f"The header {_text(name, name)} cannot be used", do=f"Send 1 to {MAX_LABEL_LENGTH} printable characters"
         )
     return value
-
-
-def _trace(headers: Mapping[bytes, bytes]) -> TraceContext | None:
-    """Return the caller's trace. What cannot be read is left out: no call fails for the sake of its trace."""
-    return trace_context(headers[TRACEPARENT], headers.get(TRACESTATE, b""))
 
 
 def _travelling(said: Mapping[bytes, bytes]) -> dict[str, str]:

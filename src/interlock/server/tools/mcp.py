@@ -22,6 +22,7 @@ from interlock.domain.calls import CallStatus
 from interlock.domain.canonical import Json, JsonObject, parse_json
 from interlock.domain.errors import BadInput, InterlockError, NotFound
 from interlock.domain.ids import CallId, ToolName, checked_id
+from interlock.domain.trace_context import TraceContext
 from interlock.gateway.requests import CallAnswer, CallRequest
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, Headers, failure_of, send_bytes, send_empty
@@ -34,6 +35,7 @@ from interlock.server.tools.ports import Gate, Runs
 from interlock.server.tools.protocol import REVISIONS, Asked, RpcFault, asked_in, fault_of, revision_of
 from interlock.server.tools.runs import RunFinder
 from interlock.server.tools.sessions import McpSession, new_session, run_of, session_of
+from interlock.server.tracing import trace_in, trace_in_meta
 
 SERVER_INFO = {"name": "interlock", "title": "Interlock", "version": "0.1.0"}
 INSTRUCTIONS = (
@@ -53,6 +55,7 @@ class _Turn:
     revision: str
     caller: Caller
     session: McpSession | None
+    trace: TraceContext | None
 
     @property
     def modern(self) -> bool:
@@ -101,12 +104,12 @@ class McpEndpoint:
 
     async def _answer(self, asked: Asked, headers: dict[bytes, bytes], caller: Caller, send: Send) -> None:
         if asked.method == "initialize":
-            result, session = await self._initialize(asked, caller)
+            result, session = await self._initialize(asked, caller, _trace(asked, headers))
             more: Headers = ((b"mcp-session-id", session.id.encode()),)
             await _send_result(send, asked, result, more)
             return
         revision = revision_of(asked, headers)
-        turn = _Turn(asked, revision, caller, _session_in(headers, revision))
+        turn = _Turn(asked, revision, caller, _session_in(headers, revision), _trace(asked, headers))
         method = self._methods.get(asked.method)
         try:
             if method is None:
@@ -123,13 +126,15 @@ class McpEndpoint:
             result["_meta"] = {**result.get("_meta", {}), SERVER_INFO_META_KEY: SERVER_INFO}
         await _send_result(send, asked, result)
 
-    async def _initialize(self, asked: Asked, caller: Caller) -> tuple[dict[str, Json], McpSession]:
+    async def _initialize(
+        self, asked: Asked, caller: Caller, trace: TraceContext | None
+    ) -> tuple[dict[str, Json], McpSession]:
         wanted = asked.params.get("protocolVersion")
         revision = wanted if wanted in HANDSHAKE_PROTOCOL_VERSIONS else LATEST_HANDSHAKE_VERSION
         session = new_session(revision, opens_urls=_opens_urls(asked.params.get("capabilities")))
         told = said(asked.meta)
         if told.entries:
-            await self._finder.find(caller, told, session)
+            await self._finder.find(caller, told, session, trace)
         result: dict[str, Json] = {
             "protocolVersion": revision,
             "capabilities": {"tools": {"listChanged": False}},
@@ -175,7 +180,7 @@ class McpEndpoint:
         named = told.text(meta.CALL_ID) or resumed
         return CallRequest(
             principal=turn.caller.principal,
-            run=await self._finder.find(turn.caller, told, turn.session),
+            run=await self._finder.find(turn.caller, told, turn.session, turn.trace),
             tool=ToolName(name),
             arguments=arguments,
             call=CallId(checked_id(named, "call id")) if named else None,
@@ -184,6 +189,7 @@ class McpEndpoint:
             constraints=told.mapping(meta.CONSTRAINTS) or {},
             requires_approval=told.flag(meta.REQUIRES_APPROVAL),
             dry_run=told.flag(meta.DRY_RUN),
+            trace=turn.trace,
         )
 
     def _ask(self, turn: _Turn, answer: CallAnswer) -> dict[str, Json] | None:
@@ -231,6 +237,11 @@ def _session_in(headers: dict[bytes, bytes], revision: str) -> McpSession | None
     if session is None:
         raise UnknownSession("There is no such MCP session", do="Begin a new one with initialize")
     return session
+
+
+def _trace(asked: Asked, headers: dict[bytes, bytes]) -> TraceContext | None:
+    """Return the caller's span: as the message says it, else as the request around it does."""
+    return trace_in_meta(asked.meta) or trace_in(headers)
 
 
 def _opens_urls(capabilities: Json) -> bool:

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 from interlock.domain.canonical import Json, JsonObject, parse_json
 from interlock.domain.errors import BadInput
 from interlock.domain.ids import CallId, RunId, ToolName, checked_id
+from interlock.domain.trace_context import TraceContext
 from interlock.gateway.requests import CallRequest, answer_of
 from interlock.server.guard import CALLER, Caller, body_of
 from interlock.server.problems import JSON, PROBLEM, send_bytes
@@ -16,6 +17,7 @@ from interlock.server.tools.meta import NOTHING
 from interlock.server.tools.outcomes import resource
 from interlock.server.tools.ports import Gate, Runs
 from interlock.server.tools.runs import RunFinder
+from interlock.server.tracing import trace_in
 from interlock.tools.proposals import Proposal, read_proposal, settle_approval
 
 COLLECTION = "/v1/tool-calls"
@@ -36,21 +38,22 @@ class ToolCalls:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request that came through the door."""
         caller: Caller = scope[CALLER]
-        request = await self._read(caller, parse_json(await body_of(receive)))
+        trace = trace_in(dict(scope["headers"]))
+        request = await self._read(caller, parse_json(await body_of(receive)), trace)
         answer = await self.gate.call(request)
         place = f"{COLLECTION}/{quote(answer.key.run, safe='')}/{quote(answer.key.call, safe='')}"
         status, document = resource(answer, request.tool)
         kind = JSON if status < 400 else PROBLEM
         await send_bytes(send, status, orjson.dumps(document), kind, ((b"location", place.encode()),))
 
-    async def _read(self, caller: Caller, body: Json) -> CallRequest:
+    async def _read(self, caller: Caller, body: Json, trace: TraceContext | None) -> CallRequest:
         if not isinstance(body, dict):
             raise BadInput("The body is not a JSON object", do='Send {"tool": ..., "arguments": {...}, "run": ...}')
         proposal = read_proposal({key: value for key, value in body.items() if key not in _BESIDES})
         named = _text(body, "call_id")
         return CallRequest(
             principal=caller.principal,
-            run=await self._run(caller, _text(body, "run")),
+            run=await self._run(caller, _text(body, "run"), trace),
             tool=ToolName(proposal.tool),
             arguments=(settled := self._settled(caller, proposal)).arguments,
             call=CallId(checked_id(named, "call id")) if named is not None else None,
@@ -59,12 +62,13 @@ class ToolCalls:
             constraints=settled.constraints,
             requires_approval=settled.requires_approval,
             dry_run=_flag(body, "dry_run"),
+            trace=trace,
         )
 
-    async def _run(self, caller: Caller, named: str | None) -> RunId:
+    async def _run(self, caller: Caller, named: str | None, trace: TraceContext | None) -> RunId:
         if named is not None:
             return RunId(checked_id(named, "run id"))
-        return await self.finder.find(caller, NOTHING, None)
+        return await self.finder.find(caller, NOTHING, None, trace)
 
     def _settled(self, caller: Caller, proposal: Proposal) -> Proposal:
         for contract in self.gate.tools_for(caller.principal):

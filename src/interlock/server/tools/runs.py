@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from interlock.domain.errors import Conflict, Forbidden
 from interlock.domain.ids import RunId, UserId, checked_id, new_id
+from interlock.domain.trace_context import TraceContext
 from interlock.gateway.run_desk import Opening
 from interlock.server.guard import Caller
 from interlock.server.tools import meta
@@ -36,8 +37,13 @@ class RunFinder:
         self._told: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._latest: OrderedDict[str, tuple[RunId, float]] = OrderedDict()
 
-    async def find(self, caller: Caller, said: Said, session: McpSession | None) -> RunId:
-        """Return the run, opened if it was not, with the instruction that came along in its evidence."""
+    async def find(
+        self, caller: Caller, said: Said, session: McpSession | None, trace: TraceContext | None = None
+    ) -> RunId:
+        """Return the run, opened if it was not, with the instruction that came along in its evidence.
+
+        A run that is opened here stands below `trace`, the span of the request that had it opened.
+        """
         named, instruction = said.text(meta.RUN), said.text(meta.INSTRUCTION)
         scope = caller.principal.scope
         if scope is not None:
@@ -46,7 +52,7 @@ class RunFinder:
             run = scope.run
         else:
             run = RunId(checked_id(named, "run id")) if named is not None else self._unnamed(caller, session)
-            await self._open(caller, run, said)
+            await self._open(caller, run, said, trace)
         if instruction:
             await self._instruct(caller, run, instruction)
         return run
@@ -65,7 +71,7 @@ class RunFinder:
         _remember(self._latest, caller.credential, (run, now))
         return run
 
-    async def _open(self, caller: Caller, run: RunId, said: Said) -> None:
+    async def _open(self, caller: Caller, run: RunId, said: Said, trace: TraceContext | None) -> None:
         principal = caller.principal
         key = (principal.tenant, run)
         if key in self._opened:
@@ -80,6 +86,7 @@ class RunFinder:
             instruction=instruction,
             labels=(("surface", "mcp"),),
             run=run,
+            trace=trace,
         )
         try:
             await self._runs.open(principal, opening)

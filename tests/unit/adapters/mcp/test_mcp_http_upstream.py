@@ -90,6 +90,18 @@ async def test_the_idempotency_key_goes_where_the_contract_says() -> None:
     assert "shop.example/key" not in bench.calls[1][2]
 
 
+async def test_the_server_hears_of_the_trace_in_the_message_and_around_it() -> None:
+    bench = Bench()
+    said = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    async with serving(bench.app()) as url, connected(url) as server:
+        await server.invoke(replace(invocation("echo"), traceparent=said))
+        assert bench.headers[-1]["traceparent"] == said
+        await server.invoke(invocation("echo"))
+        assert "traceparent" not in bench.headers[-1]
+    assert bench.calls[0][2]["traceparent"] == said
+    assert "traceparent" not in bench.calls[1][2]
+
+
 async def test_the_credential_of_the_contract_comes_before_that_of_the_connection() -> None:
     bench = Bench()
     async with serving(bench.app()) as url, connected(url, "env:OURS") as server:
