@@ -1,0 +1,1 @@
+"""Spans in OTLP over HTTP: what comes in and what goes out."""
