@@ -97,6 +97,15 @@ async def archived(store: Store, tenant: TenantId, release: str = "") -> Archive
     return one
 
 
+def read_by(files: Declared) -> frozenset[str]:
+    """Return the names of those of `files` that the deployment among them reads. Raises ConfigurationError."""
+    with tempfile.TemporaryDirectory(prefix="interlock-release-") as name:
+        folder = Path(name)
+        deployment = load_deployment(written(files, folder))
+        found = [file for path in deployment.files for file in (path.rglob("*.rego") if path.is_dir() else (path,))]
+        return frozenset(file.resolve().relative_to(folder.resolve()).as_posix() for file in found)
+
+
 def written(files: Declared, folder: Path) -> Path:
     """Write `files` under `folder` and return where the deployment's own file stands. Raises ConfigurationError."""
     for name, body in {**dict.fromkeys(files.absent, b""), **files.files}.items():

@@ -1,12 +1,11 @@
 """What other rules would have made of recorded runs: each call on the facts of its time, each budget in the order of time."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from interlock.budgets.charges import Demand, Spender, charges
 from interlock.domain.budgets import Charge, Limit
-from interlock.domain.calls import CallRecord
 from interlock.domain.decisions import Decision, Effect, combine
 from interlock.domain.errors import BudgetExceeded, Forbidden
 from interlock.domain.runs import Run
@@ -69,17 +68,20 @@ class Entry(NamedTuple):
     last: Decision | None
     charges: tuple[Charge, ...]
     settling: Settling
-    refused: bool = False
-    """A model call that the live gate refused."""
+    made: bool = True
+    """Whether it was carried out then. What a person or the gate refused stops nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class DraftedRun:
     """One run, decided by everything but its budgets."""
 
-    past: RecordedRun
+    run: Run
+    costs: tuple[ModelCost, ...]
     place: int
+    """Of the run among all runs."""
     entries: tuple[Entry, ...]
+    """In the order of time."""
     left: tuple[tuple[str, str], ...]
 
 
@@ -97,14 +99,27 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
         old = decision_from_json(steps[0].decision)
         order = (place, number)
         settling = settling_of(record, at)
+        made = record.attempt > 0
+        call = record.call
         entries.append(
-            Entry(
-                at, order, record.call.key.call, record.call.tool, old, draft.first, draft.last, draft.charges, settling
-            )
+            Entry(at, order, call.key.call, call.tool, old, draft.first, draft.last, draft.charges, settling, made)
         )
     releases = [decided_steps(record)[0].release for record in past.calls] or [""]
     entries += _model_entries(past, place, len(past.calls), rules_of, releases[0])
-    return DraftedRun(past, place, tuple(sorted(entries, key=lambda one: (one.at, one.order))), tuple(left))
+    entries.sort(key=lambda one: (one.at, one.order))
+    return DraftedRun(past.run, past.costs, place, tuple(entries), tuple(left))
+
+
+def slim(draft: DraftedRun) -> DraftedRun:
+    """Return `draft` with only those findings that decide: little enough to keep for every call of a long time."""
+    entries = (
+        one._replace(old=_slim(one.old), first=_slim(one.first), last=_slim(one.last)) for one in draft.entries
+    )
+    return replace(draft, entries=tuple(entries))
+
+
+def _slim(decision: Decision | None) -> Decision | None:
+    return None if decision is None else Decision(decision.effect, decision.deciding)
 
 
 def final(entry: Entry, ledger: Ledger) -> Decision | None:
@@ -127,12 +142,12 @@ def judge_run(draft: DraftedRun, decisions: Iterable[tuple[Entry, Decision | Non
         if verdict is None:
             continue
         verdicts.append(verdict)
-        if stopped is None and verdict.old in _RESERVING and verdict.new not in _RESERVING and _made(draft, entry):
+        if stopped is None and verdict.old in _RESERVING and verdict.new not in _RESERVING and entry.made:
             stopped = verdict
-    costs = draft.past.costs
+    costs = draft.costs
     saved = sum(one.cost_nano_usd for one in costs if stopped is not None and one.started_at >= stopped.at)
     return RunVerdict(
-        draft.past.run,
+        draft.run,
         draft.place,
         tuple(verdicts),
         draft.left,
@@ -151,7 +166,7 @@ def decide_run(past: RecordedRun, place: int, rules_of: RulesOf, ledger: Ledger 
 
 def _verdict(entry: Entry, decision: Decision | None) -> Verdict | None:
     if entry.old is None:
-        if decision is None or entry.refused:
+        if decision is None or not entry.made:
             return None
         return Verdict(entry.call, entry.tool, entry.at, Effect.ALLOW, decision.effect, decision.deciding[0].rule)
     if decision is None or entry.first is None:
@@ -170,14 +185,6 @@ def _difference(old: Decision, new: Decision) -> str:
     known = {finding.rule for finding in before.deciding}
     fresh = [finding.rule for finding in now.deciding if finding.rule not in known]
     return fresh[0] if fresh else now.deciding[0].rule
-
-
-def _made(draft: DraftedRun, entry: Entry) -> bool:
-    """Return whether the call was carried out: one that a person refused stops nobody."""
-    if entry.old is None:
-        return True
-    record: CallRecord = draft.past.calls[entry.order[1]]
-    return record.attempt > 0
 
 
 def _model_entries(past: RecordedRun, place: int, first: int, rules_of: RulesOf, release: str) -> list[Entry]:
@@ -200,7 +207,7 @@ def _model_entries(past: RecordedRun, place: int, first: int, rules_of: RulesOf,
             None,
             _model_charges(past.run, cost, limits),
             Settling(cost.started_at),
-            cost.refused,
+            not cost.refused,
         )
         entries.append(entry)
     return entries
