@@ -9,16 +9,9 @@ import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from interlock.adapters.otlp.limits import DEEPEST, MOST_ATTRIBUTES, MOST_EVENTS, TOGETHER
 from interlock.domain.errors import BadInput
 from interlock.traces.told import Attributes, Decoder, Told, ToldBatch, ToldEvent, ToldLink, ToldSpan
-
-TOGETHER = 64
-"""How many spans are read before others get their turn."""
-MOST_ATTRIBUTES = 256
-"""Of one span, event, link or resource; what is more is dropped and counted."""
-MOST_EVENTS = 128
-"""Of one span, and as many links."""
-_DEEPEST = 16
 
 
 class Protobuf(Decoder):
@@ -97,11 +90,11 @@ def _other(value: Any, which: str) -> Told:  # noqa: ANN401 - see above
         number: float = value.double_value
         return number if math.isfinite(number) else str(number)
     if which == "array_value":
-        found = [_plain(one, _DEEPEST) for one in value.array_value.values]
+        found = [_plain(one, DEEPEST) for one in value.array_value.values]
         if all(one.__class__ in (str, int, float, bool) for one in found):
             return found
         return orjson.dumps(found).decode()
-    plain = _plain(value, _DEEPEST)
+    plain = _plain(value, DEEPEST)
     return plain if isinstance(plain, str) else orjson.dumps(plain).decode()
 
 

@@ -1,0 +1,97 @@
+"""Spans from outside: read, redacted, mapped to our own schema, and acknowledged once they are on disk."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from interlock.domain.errors import InterlockError, TooLarge
+from interlock.domain.ids import TenantId
+from interlock.gateway.ports import Clock
+from interlock.traces.mapping import Mapper, Outcome, Redact
+from interlock.traces.ports import SpanStore
+from interlock.traces.told import Decoder
+
+MOST_SPANS = 10_000
+"""In one request."""
+MOST_WAITING = 64 << 20
+"""Bytes of requests, read and not yet on disk, beyond which no more are taken."""
+AHEAD_MS = 86_400_000
+"""How far a sender's clock may be ahead."""
+_NS_PER_MS = 1_000_000
+
+
+class Behind(InterlockError):
+    """Spans come faster than they can be stored; nothing of this request was kept, and it may be sent again."""
+
+    code = "spans_behind"
+    status = 429
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is told to the sender of spans."""
+
+    stored: int
+    repeated: int
+    rejected: int
+    message: str = ""
+    """Why some were rejected, or what was left out of others; empty when all is well."""
+
+
+class Ingest:
+    """Takes the spans of every sender of one deployment."""
+
+    def __init__(self, store: SpanStore, redact: Redact, clock: Clock, kept_ms: Callable[[TenantId], int]) -> None:
+        """`kept_ms` returns how long a tenant's spans are kept: older ones are not taken in the first place."""
+        self._store = store
+        self._mapper = Mapper(redact)
+        self._clock = clock
+        self._kept_ms = kept_ms
+        self._waiting = 0
+
+    async def take(self, tenant: TenantId, body: bytes, decoder: Decoder) -> Taken:
+        """Keep the spans of an export request; they are on disk when this returns.
+
+        Raises BadInput when it cannot be read, TooLarge for too many spans, Behind and StoreUnavailable when it should be
+        sent again later.
+        """
+        size = len(body)
+        # A request alone is taken, however large: the door has bounded it.
+        if self._waiting and self._waiting + size > MOST_WAITING:
+            raise Behind(
+                "Spans come faster than they can be stored",
+                why=f"{self._waiting} bytes wait to be written",
+                do="Send the same request again in a few seconds, as OTLP exporters do by themselves",
+            )
+        self._waiting += size
+        try:
+            outcome = await self._mapped(tenant, body, decoder)
+            receipt = await self._store.add(tenant, outcome.rows)
+        finally:
+            self._waiting -= size
+        return Taken(receipt.stored, receipt.repeated, sum(outcome.rejected.values()), _message(outcome))
+
+    async def _mapped(self, tenant: TenantId, body: bytes, decoder: Decoder) -> Outcome:
+        now = self._clock.now()
+        oldest, newest = (now - self._kept_ms(tenant)) * _NS_PER_MS, (now + AHEAD_MS) * _NS_PER_MS
+        outcome, told = Outcome(), 0
+        for batch in decoder.batches(body):
+            told += len(batch.spans)
+            if told > MOST_SPANS:
+                raise TooLarge(
+                    "The request holds too many spans",
+                    why=f"the limit is {MOST_SPANS}",
+                    do="Let the exporter send smaller batches (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)",
+                )
+            if told > len(batch.spans):
+                # Calls of tools and models must not wait for a long request.
+                await asyncio.sleep(0)
+            self._mapper.take(batch, outcome, oldest, newest)
+        return outcome
+
+
+def _message(outcome: Outcome) -> str:
+    parts = [f"{count} rejected: {reason}" for reason, count in sorted(outcome.rejected.items())]
+    if outcome.dropped:
+        parts.append(f"{outcome.dropped} attributes, events or links left out: there were too many")
+    return "; ".join(parts)
