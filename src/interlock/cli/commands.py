@@ -28,6 +28,7 @@ COMMANDS = {
     "approvals": Place("interlock.cli.approvals", "What people are asked, and what they say."),
     "brake": Place("interlock.cli.brake", "Stop what must not happen any more."),
     "runs": Place("interlock.cli.runs", "Runs, their calls, and outcomes that nobody knows."),
+    "explain": Place("interlock.cli.explain", "Tell why something was, or was not, done."),
     "tools": Place("interlock.cli.tools", "The tools, as reviewed."),
     "models": Place("interlock.cli.models", "The models, whether they answer, what they cost."),
     "keys": Place("interlock.cli.keys", "Keys of people, services and agents."),

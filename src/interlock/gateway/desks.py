@@ -8,10 +8,13 @@ from interlock.gateway.approval_desk import ApprovalDesk
 from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.brake_desk import BrakeDesk
 from interlock.gateway.contract_desk import ContractDesk
+from interlock.gateway.explain.desk import ExplainDesk
+from interlock.gateway.keeping_desk import KeepingDesk
 from interlock.gateway.model_call import ModelGate
 from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.publisher import Publisher
 from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.replay.desk import ReplayDesk
 from interlock.gateway.run_desk import RunDesk
 from interlock.gateway.tool_call import ToolGate
 
@@ -32,4 +35,7 @@ class Desks:
     contracts: ContractDesk
     records: RecordDesk
     audit: AuditDesk
+    keeping: KeepingDesk
+    explain: ExplainDesk
     publisher: Publisher
+    replays: ReplayDesk

@@ -30,6 +30,8 @@ class Labelled:
     """Whether the run was given any instruction of the user or the system."""
     refused_writes: int
     """How many writes of the run their tools have refused."""
+    seen: int = 0
+    """Up to which `seq` the evidence was read."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class EvidenceCache:
                 entry.instructed |= row.kind in ("user", "system")
                 entry.refused_writes += record is not None and _refused_write(record, contract_of)
             provenance = trace(call.arguments, contract.roles, entry.evidence, asked_by=contract.asked_by)
-            return Labelled(provenance, entry.instructed, entry.refused_writes)
+            return Labelled(provenance, entry.instructed, entry.refused_writes, entry.seq)
 
     def forget(self) -> None:
         """Drop everything: after a failed commit, what was read inside it may never have happened."""

@@ -52,7 +52,7 @@ def settled(
     body: dict[str, Json] = {
         "attempt": record.attempt,
         "failure": record.failure.code if record.failure else None,
-        "result": _sealed(record, "result", _result(record.result)) if record.result else None,
+        "result": _sealed(record, "result", result_json(record.result)) if record.result else None,
         "status": record.status.value,
         "tool": record.call.tool,
     }
@@ -128,7 +128,8 @@ def brake_event(kind: AuditKind, brake: Brake, now: int, actor: str) -> AuditEve
     return event(brake.tenant, kind, now, actor, brake.id, body)
 
 
-def _result(result: ToolResult) -> Json:
+def result_json(result: ToolResult) -> Json:
+    """Return what the event of an outcome commits to."""
     return {"content": result.content, "is_error": result.is_error, "redacted": result.redacted}
 
 

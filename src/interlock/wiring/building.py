@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -45,10 +46,12 @@ from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
 from interlock.gateway.evidence import EvidenceCache
 from interlock.gateway.execution import Executor
+from interlock.gateway.explain.desk import ExplainDesk
 from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.ports import Clock, Notifier, Secrets, ToolInvoker
 from interlock.gateway.publisher import OfferSource, Publisher
 from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.replay.desk import ReplayDesk
 from interlock.gateway.run_desk import RunDesk
 from interlock.gateway.store import Store
 from interlock.gateway.tool_call import ToolGate
@@ -56,14 +59,20 @@ from interlock.metrics.meter import Meter
 from interlock.tools.offers import Offer
 from interlock.tools.schemas import CompiledSchemas
 from interlock.wiring.declaring import declaration_of, engines_of, languages_of
-from interlock.wiring.keeping import encryption_keys
+from interlock.wiring.keeping import build_keeping, encryption_keys
 from interlock.wiring.models import ModelRoad, build_models
 from interlock.wiring.record import AuditWork, build_audit
+from interlock.wiring.today import today
+from interlock.wiring.releases import remade
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
 _CACHE_S = 60.0
 """How often replies that have expired are deleted. They serve nobody in the meantime."""
+_KEYS_S = 5.0
+"""How often it is looked whether encryption keys were changed or destroyed elsewhere."""
+_KEEPING_S = 60.0
+"""How often what has been kept long enough is let go of."""
 _REFRESH_S = 300.0
 _AWAY_S = 10.0
 """How often upstreams that did not answer are asked again."""
@@ -96,6 +105,8 @@ class Interlock:
             asyncio.create_task(every(_CACHE_S, self.models.sweep)),
             asyncio.create_task(self.watch.run(self.announcers, desks.publisher.refresh)),
             asyncio.create_task(every(_AWAY_S, self._look_for_the_absent)),
+            asyncio.create_task(every(_KEYS_S, desks.keeping.refresh)),
+            asyncio.create_task(every(_KEEPING_S, desks.keeping.sweep)),
             asyncio.create_task(self.audit.watchman.run()),
         ]
         try:
@@ -217,7 +228,10 @@ def _build(
         contracts=ContractDesk(store, publisher.current, publisher.refresh, clock),
         records=RecordDesk(store, clock),
         audit=audit.desk,
+        keeping=build_keeping(parts.deployment, store, clock),
+        explain=ExplainDesk(store, lambda: today(publisher, store, parts.deployment), audit.desk.origin),
         publisher=publisher,
+        replays=ReplayDesk(store, partial(remade, store, parts.deployment.tenant), clock),
     )
     announcers = tuple(one.announcer for one in parts.upstreams if one.announcer is not None)
     return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, audit, alive_ms)

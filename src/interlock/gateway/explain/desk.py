@@ -1,0 +1,121 @@
+"""The use case behind `interlock explain`."""
+
+from collections.abc import Awaitable, Callable
+
+from interlock.domain.calls import CallKey
+from interlock.domain.canonical import canonical_json
+from interlock.domain.decisions import Decision, Finding
+from interlock.domain.errors import Forbidden, MalformedJson, UnknownRecord
+from interlock.domain.identity import Principal, Role
+from interlock.domain.ids import ModelCallId, RunId, TenantId
+from interlock.gateway.explain.accounts import (
+    Account,
+    CallAccount,
+    ModelCallAccount,
+    RunAccount,
+    StepAccount,
+    TodayAccount,
+)
+from interlock.gateway.explain.inputs import inputs_of
+from interlock.gateway.explain.log import Sealed, log_of
+from interlock.gateway.explain.reading import (
+    CallFile,
+    calls_of_run,
+    came_of,
+    find_target,
+    model_calls_of_run,
+    read_call,
+    subjects,
+)
+from interlock.gateway.release import Release
+from interlock.gateway.replay.deriving import Rules, Underivable, drafted
+from interlock.gateway.steps import DecidedStep, decided_steps
+from interlock.gateway.store import Store, Tx
+from interlock.policy.record import decision_from_json, decision_json
+from interlock.tools.schemas import CompiledSchemas
+
+Today = Callable[[], Awaitable[Release | None]]
+"""Returns the release of today, or None where there is none."""
+
+
+class ExplainDesk:
+    """Tells why. Changes nothing."""
+
+    def __init__(self, store: Store, today: Today, origin: str) -> None:
+        """Explain what `store` holds; `today` is what it is held against, `origin` names the audit log."""
+        self._store = store
+        self._today = today
+        self._origin = origin
+
+    async def explain(self, principal: Principal, what: str) -> Account:
+        """Return the account of `what`: see `find_target`. Raises Forbidden, UnknownRecord."""
+        if not any(principal.may(role) for role in (Role.OPERATOR, Role.AUDITOR, Role.APPROVER)):
+            raise Forbidden(
+                "Explanations are for operators, approvers and auditors", do="Use a key with one of these roles"
+            )
+        release = await self._today()
+        return await self._store.read(lambda tx: self._account(tx, principal.tenant, what, release))
+
+    def _account(self, tx: Tx, tenant: TenantId, what: str, release: Release | None) -> Account:
+        target = find_target(tx, tenant, what)
+        if isinstance(target, CallKey):
+            return self._call(tx, target, release)
+        model_call = tx.models.find(tenant, ModelCallId(target))
+        if model_call is not None:
+            run_id = model_call.call.run
+            run = tx.runs.find(tenant, run_id) if run_id is not None else None
+            log = log_of(tx, tenant, subjects(tx, tenant, target), self._origin)
+            return ModelCallAccount(run, model_call, came_of(tx, model_call), log)
+        run = tx.runs.find(tenant, RunId(target))
+        if run is None:
+            raise UnknownRecord(f"There is no run {target}")
+        log = log_of(tx, tenant, (str(run.id),), self._origin)
+        return RunAccount(run, calls_of_run(tx, run), model_calls_of_run(tx, run), log)
+
+    def _call(self, tx: Tx, key: CallKey, release: Release | None) -> CallAccount:
+        file = read_call(tx, key)
+        record = file.record
+        steps = decided_steps(record)
+        contracts = release.catalogue.contracts if release is not None else {}
+        inputs = inputs_of(record, steps[-1].facts, contracts.get(record.call.tool), file.evidence, contracts.get)
+        sealed = Sealed(record, file.approvals)
+        return CallAccount(
+            run=file.past.run,
+            record=record,
+            proposal=file.proposal,
+            inputs=inputs,
+            steps=tuple(_step(step) for step in steps),
+            approvals=file.approvals,
+            today=_today(file, steps, release),
+            log=log_of(tx, key.tenant, subjects(tx, key.tenant, key, file.approvals), self._origin, sealed),
+        )
+
+
+def _step(step: DecidedStep) -> StepAccount:
+    return StepAccount(step.facts.get("now"), decision_from_json(step.decision), step.release)
+
+
+def _today(file: CallFile, steps: tuple[DecidedStep, ...], release: Release | None) -> TodayAccount:
+    """Return what `release` says of the call on its recorded facts. People's answers count where they would be asked the same."""
+    if release is None:
+        return TodayAccount(None, changed=False, why="no rules are at hand: nothing was published yet")
+    try:
+        before = decision_from_json(steps[-1].decision)
+        after = drafted(file.past, file.record, Rules(release, CompiledSchemas())).last
+    except Underivable as error:
+        return TodayAccount(None, changed=False, why=str(error))
+    except MalformedJson as error:
+        return TodayAccount(None, changed=False, why=error.what)
+    budgets = any(finding.rule.startswith("budget") for finding in before.deciding)
+    if budgets and after.effect is not before.effect:
+        return TodayAccount(
+            None, changed=False, why="a limit had no room then, and how full it would be is not known here"
+        )
+    return TodayAccount(after, changed=after.effect is not before.effect, because=_different(before, after))
+
+
+def _different(before: Decision, after: Decision) -> tuple[Finding, ...]:
+    if canonical_json(decision_json(before)) == canonical_json(decision_json(after)):
+        return ()
+    known = {(one.rule, one.effect) for one in before.findings}
+    return tuple(one for one in after.deciding if (one.rule, one.effect) not in known)
