@@ -1,6 +1,6 @@
 """The figures by which an operator judges a workflow (requirement O4), computed from its sums. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from interlock.traces.ports import Notable, WorkflowCounts, WorkflowFigures
@@ -66,6 +66,11 @@ class Compared:
     now: Figures
     before: Figures | None
     """None when it had no runs then."""
+
+
+def percentile(ordered: Sequence[int], percent: int) -> int:
+    """Return the smallest of `ordered` that at least `percent` of them do not exceed; 0 where there are none."""
+    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else 0
 
 
 def figures_of(

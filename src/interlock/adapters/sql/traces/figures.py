@@ -1,12 +1,11 @@
 """Figures over the sums of runs: by workflow, exact, from an index that holds all that they need."""
 
-from collections.abc import Sequence
-
 import orjson
 
 from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.domain.ids import TenantId
 from interlock.traces.ports import WorkflowCounts, WorkflowFigures
+from interlock.traces.rates import percentile
 
 # Percentiles are of numbers that the database hands over as one text for each workflow: half the time of window functions,
 # and of a row for each run.
@@ -99,8 +98,3 @@ def _counts(row: Row, notable: tuple[tuple[str, str, int], ...]) -> WorkflowCoun
     return WorkflowCounts(
         workflow, model_calls, tool_calls, failed_calls, denied, held, escalated, near_misses, seen, whole, notable
     )
-
-
-def percentile(ordered: Sequence[int], percent: int) -> int:
-    """Return the smallest of `ordered` that at least `percent` of them do not exceed; 0 where there are none."""
-    return ordered[-(-len(ordered) * percent // 100) - 1] if ordered else 0
