@@ -11,7 +11,6 @@ proofs/...         proofs of single entries (c2sp.org/tlog-proof), where some we
 
 import hashlib
 import json
-import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,6 @@ from typing import IO, Final, Protocol
 from interlock.audit.checkpoints import read_checkpoint
 from interlock.audit.notes import SignerKey, sign
 from interlock.audit.ports import LogEntry
-from interlock.audit.proofs import SUFFIX, LogProof
 from interlock.audit.tiles import TILE_HEIGHT, tile_bytes, tiles_of
 from interlock.audit.tree import HASH_SIZE, Frontier, Hashes
 from interlock.domain.errors import BadInput
@@ -32,7 +30,6 @@ from interlock.domain.errors import BadInput
 MANIFEST: Final = "manifest"
 MANIFEST_TITLE: Final = "interlock audit export v1"
 _BATCH = 2_000
-_PROOF_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}", re.ASCII)
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The same log gives the same bytes: a ZIP must not tell when it was written."""
 
@@ -48,9 +45,7 @@ class Exported:
     keys: Sequence[str]
     """The verifier keys that have signed, oldest first."""
     earlier: Iterable[bytes] = ()
-    """Older checkpoints, smallest tree first."""
-    proofs: Iterable[tuple[str, LogProof]] = ()
-    """Names and proofs of single entries."""
+    """Older checkpoints, smallest tree first; those that are not older are left out."""
 
 
 class Target(Protocol):
@@ -105,7 +100,7 @@ def write_export(target: Target, exported: Exported, signer: SignerKey) -> Itera
     checkpoint = read_checkpoint(exported.checkpoint)
     listed = _Listed(target)
     listed.write("checkpoint", [exported.checkpoint])
-    listed.write("checkpoints.jsonl", (json.dumps(one.decode()).encode() + b"\n" for one in exported.earlier))
+    listed.write("checkpoints.jsonl", _earlier_lines(exported.earlier, checkpoint.size))
     listed.write("keys", (f"{key}\n".encode() for key in exported.keys))
     with tempfile.TemporaryFile() as spool:
         tree = _SpooledTree(spool)
@@ -117,10 +112,6 @@ def write_export(target: Target, exported: Exported, signer: SignerKey) -> Itera
                 yield tree.size
         for tile in tiles_of(tree.size):
             listed.write(tile.path, [tile_bytes(tile, tree.hashes_at)])
-    for name, proof in exported.proofs:
-        if not _PROOF_NAME.fullmatch(name):
-            raise BadInput("A proof cannot be filed under this name", why="letters, digits, '_', '-' and '.' are fine")
-        listed.write(f"proofs/{name}{SUFFIX}", [bytes(proof)])
     text = "\n".join([MANIFEST_TITLE, checkpoint.origin, str(checkpoint.size), *listed.lines, ""])
     with target.open(MANIFEST) as file:
         file.write(bytes(sign(text, signer)))
@@ -141,6 +132,12 @@ def zip_chunks(exported: Exported, signer: SignerKey) -> Iterator[bytes]:
 def entry_line(index: int, leaf: bytes) -> bytes:
     """Return the one line that stands for an entry: the event in it is byte for byte what was hashed."""
     return b'{"index":%d,"event":%b}\n' % (index, leaf)
+
+
+def _earlier_lines(notes: Iterable[bytes], size: int) -> Iterator[bytes]:
+    for note in notes:
+        if read_checkpoint(note).size < size:
+            yield json.dumps(note.decode()).encode() + b"\n"
 
 
 class _Listed:
