@@ -25,6 +25,7 @@ from interlock.metrics.roads import RoadMeter
 from interlock.server.app import build_app
 from interlock.server.guard import ANONYMOUS, DoorRules
 from interlock.server.metrics import OPEN
+from interlock.server.traces import TraceIntake
 from interlock.wiring import Interlock, every, open_interlock
 from interlock.wiring.metering import SAMPLE_S, Gauges
 
@@ -37,6 +38,10 @@ _UNREAD_MS = 60_000
 """How long a client may leave what was sent to it unread, or unacknowledged, before its connection is dropped."""
 
 
+_WITHOUT_PROTOBUF = (
+    "pip install 'interlock[otlp]' (in a checkout: make setup EXTRAS=all) and restart, or send JSON: "
+    "OTEL_EXPORTER_OTLP_PROTOCOL=http/json"
+)
 _YOUNG = 200_000
 """New objects between two looks for cycles. Requests leave none behind, and what waits for its record is no garbage."""
 
@@ -75,6 +80,7 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
                 _rules(declared, host, public_metrics=interlock.deployment.keeping.metrics_public),
                 approvals_url=f"{(declared.public_url or url).rstrip('/')}/api/v1/approvals",
                 metrics=meter.text,
+                traces=_intake(interlock),
             )
             async with interlock.alive(), _sampled(gauges):
                 server = GracefulServer(
@@ -95,6 +101,11 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
                 _settle_memory()
                 await server.serve(sockets=[listening])
             return server.stopped_by
+
+
+def _intake(interlock: Interlock) -> TraceIntake | None:
+    found = interlock.intake
+    return None if found is None else TraceIntake(found.ingest, found.decoders, _WITHOUT_PROTOBUF)
 
 
 def _without_credentials(interlock: Interlock) -> list[str]:

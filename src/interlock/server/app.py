@@ -19,6 +19,7 @@ from interlock.server.models.routes import model_routes, model_surfaces
 from interlock.server.problems import JSON, send_bytes
 from interlock.server.routing import GuardedRoute, Routes
 from interlock.server.tools.routes import tool_routes
+from interlock.server.traces import TraceIntake, trace_route, with_traces
 
 _READS = frozenset({"GET", "HEAD"})
 
@@ -30,20 +31,24 @@ def build_app(
     authenticate: Authenticate | None = None,
     approvals_url: str | None = None,
     metrics: Callable[[], bytes] | None = None,
+    traces: TraceIntake | None = None,
 ) -> ASGIApp:
     """Return the ASGI application over `desks`.
 
     `authenticate` takes the place of `desks.access.authenticate`, whose proofs are remembered for a moment;
-    `approvals_url` is where people decide; `metrics` returns what stands at /metrics, which is not there without it.
+    `approvals_url` is where people decide; `metrics` returns what stands at /metrics, which is not there without it;
+    `traces` takes spans in at /v1/traces, which is not there without it.
     """
     public = metrics is not None and PATH in rules.anonymous
     counted = () if metrics is None else (metrics_route(metrics, public=public),)
     anonymous = rules.anonymous if public else ANONYMOUS
-    routes = Routes((*all_routes(desks, approvals_url=approvals_url), *counted), anonymous)
+    taken = () if traces is None else (trace_route(traces),)
+    routes = Routes((*all_routes(desks, approvals_url=approvals_url), *counted, *taken), anonymous)
+    surfaces = with_traces(model_surfaces())
     if authenticate is not None:
-        return Guard(routes, rules, authenticate, model_surfaces())
+        return Guard(routes, rules, authenticate, surfaces)
     bearers = RememberedBearers(desks.access.authenticate)
-    return Guard(Forgetting(routes, bearers), rules, bearers, model_surfaces())
+    return Guard(Forgetting(routes, bearers), rules, bearers, surfaces)
 
 
 def all_routes(desks: Desks, *, approvals_url: str | None = None) -> tuple[GuardedRoute, ...]:

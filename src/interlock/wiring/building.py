@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 from interlock.adapters.clock import SystemClock
+from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.adapters.mcp.http import HttpServer
 from interlock.adapters.mcp.watch import Announcer, Watch
 from interlock.adapters.notify import LineNotifier
@@ -23,6 +24,7 @@ from interlock.adapters.python.invoker import PythonInvoker
 from interlock.adapters.python.source import PythonSource, load_module, tools_of
 from interlock.adapters.secrets.resolver import SecretResolver
 from interlock.adapters.sql import open_store
+from interlock.checks.redactor import Redactor
 from interlock.config import (
     Connection,
     Deployment,
@@ -57,6 +59,7 @@ from interlock.gateway.store import Store
 from interlock.gateway.tool_call import ToolGate
 from interlock.metrics.meter import Meter
 from interlock.tools.offers import Offer
+from interlock.traces.ports import SpanStore
 from interlock.tools.schemas import CompiledSchemas
 from interlock.wiring.declaring import declaration_of, engines_of, languages_of
 from interlock.wiring.keeping import build_keeping, encryption_keys
@@ -64,6 +67,7 @@ from interlock.wiring.models import ModelRoad, build_models
 from interlock.wiring.record import AuditWork, build_audit
 from interlock.wiring.today import today
 from interlock.wiring.releases import remade
+from interlock.wiring.spans import Intake, build_intake, open_spans
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
@@ -93,6 +97,9 @@ class Interlock:
     announcers: tuple[Announcer, ...]
     audit: AuditWork
     alive_ms: int = ALIVE_MS
+    spans: SpanStore | None = None
+    """None where nobody asked for it."""
+    intake: Intake | None = None
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -128,6 +135,7 @@ async def open_interlock(
     *,
     discover: bool = True,
     models: bool | None = None,
+    spans: bool | None = None,
     store: Store | None = None,
     environ: Mapping[str, str] | None = None,
     notifier: Notifier | None = None,
@@ -139,7 +147,8 @@ async def open_interlock(
 
     With `discover` every upstream is asked what it offers; without, only interlock.yaml is read, no upstream is touched and
     no secret is needed, there is no release, and only what needs none works.
-    `models` says whether the router file is read too; by default it goes with `discover`.
+    `models` says whether the router file is read too, `spans` whether the span store is opened; by default both go with
+    `discover`.
     `store` takes the place of the deployment's own and stays open.
     A process silent for `alive_ms` is taken for dead by the others. `meter` counts what happens; without one nothing does.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
@@ -150,11 +159,15 @@ async def open_interlock(
     variables = os.environ if environ is None else environ
     async with contextlib.AsyncExitStack() as stack:
         secrets = SecretResolver(variables, deployment.folder)
+        own = store is None
         if store is None:
             keys = await encryption_keys(deployment, secrets)
             store = await open_store(store_url(deployment, variables), keys)
             stack.push_async_callback(store.close)
         watch = Watch(_REFRESH_S)
+        span_store = await _spans(deployment, variables, store, own=own) if (discover if spans is None else spans) else None
+        if span_store is not None:
+            stack.push_async_callback(span_store.close)
         upstreams = []
         for connection in deployment.connections if discover else ():
             upstream = await _connect(connection, deployment, secrets, watch.nudge)
@@ -169,9 +182,17 @@ async def open_interlock(
         stack.push_async_callback(road.close)
         parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time, meter)
         built = _build(parts, publisher, road, audit, owner, alive_ms)
+        if span_store is not None:
+            redactor = Redactor(keep=deployment.keeping.redaction.keep)
+            built = replace(built, spans=span_store, intake=build_intake(deployment, span_store, redactor, time))
         if discover:
             await built.desks.publisher.refresh()
         yield built
+
+
+async def _spans(deployment: Deployment, environ: Mapping[str, str], journal: Store, *, own: bool) -> SpanStore:
+    """Return the span store; beside a journal that was handed over there is no place for one but memory."""
+    return await open_spans(deployment, environ, journal) if own else MemorySpanStore()
 
 
 @dataclass(frozen=True, slots=True)

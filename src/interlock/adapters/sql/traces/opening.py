@@ -1,6 +1,7 @@
 """Open the span store that an address names."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -11,20 +12,24 @@ from interlock.adapters.sql.session import Session
 from interlock.adapters.sql.sqlite import SqliteDatabase, opened_sqlite
 from interlock.adapters.sql.traces.store import SpanDatabase, SpanTables, SqlSpanStore
 from interlock.domain.errors import ConfigurationError
+from interlock.domain.ids import TenantId
 from interlock.traces.ports import Seal
 
 CONNECTIONS = 4
 """To PostgreSQL; the journal has its own."""
 
 
-async def open_span_store(url: str, seal: Seal | None = None) -> SqlSpanStore:
+async def open_span_store(
+    url: str, seal: Seal | None = None, prepare: Callable[[TenantId], Awaitable[None]] | None = None
+) -> SqlSpanStore:
     """Return the span store at `sqlite:///path` or `postgresql://...`, its tables created or brought up to date.
 
-    `seal` makes what spans say unreadable at rest; without one it is kept as it comes.
+    `seal` makes what spans say unreadable at rest; without one it is kept as it comes. `prepare` fetches the keys of a tenant
+    that `seal` does not know yet.
     Raises ConfigurationError for an address of another kind, StoreUnavailable when the database cannot be used.
     """
     parsed = _address(url)
-    return SqlSpanStore(await asyncio.to_thread(_opened, parsed, seal))
+    return SqlSpanStore(await asyncio.to_thread(_opened, parsed, seal), prepare)
 
 
 def beside(url: str) -> str:

@@ -1,9 +1,10 @@
 """The span store: one set of tables behind SQLite's and PostgreSQL's way to run a transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from interlock.adapters.sql.seals import KeyWanted
 from interlock.adapters.sql.session import Session
 from interlock.adapters.sql.traces.figures import SpanFigures
 from interlock.adapters.sql.traces.reading import SumReading
@@ -57,11 +58,13 @@ class SpanDatabase(Protocol):
 class SqlSpanStore(SpanStore):
     """Spans, bodies and sums in a database."""
 
-    def __init__(self, database: SpanDatabase) -> None:
+    def __init__(self, database: SpanDatabase, prepare: Callable[[TenantId], Awaitable[None]] | None = None) -> None:
+        """`prepare` fetches the keys of a tenant under which spans are sealed."""
         self._database = database
+        self._prepare = prepare
 
     async def add(self, tenant: TenantId, rows: Sequence[SpanRow]) -> Receipt:
-        return await self._database.transact(lambda tables: tables.writing.add(tenant, rows))
+        return await self._keyed(lambda: self._database.transact(lambda tables: tables.writing.add(tenant, rows)))
 
     async def follow(self, name: str, since: int, position: int, changes: Sequence[RunChange] = ()) -> bool:
         return await self._database.transact(lambda tables: tables.summing.follow(name, since, position, changes))
@@ -73,7 +76,7 @@ class SqlSpanStore(SpanStore):
         return await self._database.transact(lambda tables: tables.summing.lease(name, holder, now, until))
 
     async def trace(self, tenant: TenantId, trace_id: str) -> tuple[Span, ...]:
-        return await self._database.read(lambda tables: tables.spans.trace(tenant, trace_id))
+        return await self._keyed(lambda: self._database.read(lambda tables: tables.spans.trace(tenant, trace_id)))
 
     async def summary(self, tenant: TenantId, run: RunId) -> RunSummary | None:
         return await self._database.read(lambda tables: tables.sums.of_run(tenant, run))
@@ -106,6 +109,16 @@ class SqlSpanStore(SpanStore):
 
     async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
         return await self._database.transact(lambda tables: tables.spans.expire(tenant, before, keep_runs, limit))
+
+    async def _keyed(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what `attempt` returns, once the keys that it wants have been fetched."""
+        while True:
+            try:
+                return await attempt()
+            except KeyWanted as wanted:
+                if self._prepare is None:
+                    raise
+                await self._prepare(wanted.tenant)
 
     async def close(self) -> None:
         await self._database.close()
