@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
 import aiohttp
 
-from interlock.adapters.keys import CheckpointFile, KeyFiles
+from interlock.adapters.keys import CheckpointFile, GivenKey, KeyFiles
 from interlock.adapters.sql import open_store
+from interlock.adapters.sql.opening import SealedStore
+from interlock.config.keeping import DAY_MS
 from interlock.domain.canonical import Json
 from interlock.domain.identity import Role
 from interlock.domain.ids import AgentId
@@ -18,12 +21,17 @@ from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
+from interlock.gateway.erasure import Eraser
+from interlock.gateway.keeping_desk import KeepingDesk
 from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.ports import Clock
 from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.replay.desk import ReplayDesk
+from interlock.gateway.retention import Retention, Times
 from interlock.gateway.store import Store
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules
+from interlock.wiring.releases import remade
 from tests.kits.gate import TENANT, Kit, a_kit
 from tests.kits.mcp import serving
 from tests.kits.models import no_models
@@ -111,10 +119,17 @@ def an_audit_desk(store: Store, folder: Path, clock: Clock) -> AuditDesk:
     return AuditDesk(log, Watchman(Sequencer(store), Signer(log), 1_000), TENANT, clock)
 
 
+def a_keeping_desk(store: Store, clock: Clock) -> KeepingDesk:
+    """Return the use cases around what is kept in `store`: thirty days of everything."""
+    times = Times(30 * DAY_MS, 30 * DAY_MS, 30 * DAY_MS)
+    vault = store if isinstance(store, SealedStore) else None
+    return KeepingDesk(store, clock, Eraser(store, clock), Retention(store, clock, {TENANT: times}), vault)
+
+
 @asynccontextmanager
 async def an_api(folder: Path) -> AsyncIterator[Api]:
     """Serve a fresh gate whose records are in a SQLite file in `folder`."""
-    store = await open_store(f"sqlite:///{folder}/gate.db")
+    store = await open_store(f"sqlite:///{folder}/gate.db", GivenKey(b"k" * 32))
     try:
         kit = await a_kit(store=store)
         desks = Desks(
@@ -129,7 +144,9 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
             contracts=ContractDesk(store, kit.publisher.current, kit.publisher.refresh, kit.clock),
             records=RecordDesk(store, kit.clock),
             audit=an_audit_desk(store, folder, kit.clock),
+            keeping=a_keeping_desk(store, kit.clock),
             publisher=kit.publisher,
+            replays=ReplayDesk(store, partial(remade, store, TENANT), kit.clock),
         )
         admin, keys = operator_at_the_machine(TENANT, "test"), {}
         for name, roles in {**PEOPLE, "ben": frozenset({Role.APPROVER})}.items():

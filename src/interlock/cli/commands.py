@@ -27,6 +27,7 @@ COMMANDS = {
     "serve": Place("interlock.cli.serve", "Serve MCP, tool calls and the management API."),
     "approvals": Place("interlock.cli.approvals", "What people are asked, and what they say."),
     "brake": Place("interlock.cli.brake", "Stop what must not happen any more."),
+    "policy": Place("interlock.cli.policy", "Rules, held against what has happened."),
     "runs": Place("interlock.cli.runs", "Runs, their calls, and outcomes that nobody knows."),
     "explain": Place("interlock.cli.explain", "Tell why something was, or was not, done."),
     "tools": Place("interlock.cli.tools", "The tools, as reviewed."),

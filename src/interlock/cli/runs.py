@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli import replays
 from interlock.cli.models_calls import calls_table
 from interlock.cli.output import AsJson, Output
 from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
@@ -23,6 +24,10 @@ from interlock.server.api import models_views, views
 app = typer.Typer(
     help="Runs, their calls, and outcomes that nobody knows.", no_args_is_help=True, rich_markup_mode=None
 )
+
+app.command()(replays.replay)
+app.command()(replays.fork)
+app.command("near-misses")(replays.near_misses)
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, as `interlock runs list` shows it.")]
 

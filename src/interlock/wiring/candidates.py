@@ -32,6 +32,8 @@ class Question:
     """A folder: a whole deployment, or files that take the place of the deployment's own of the same name."""
     edits: tuple[tuple[str, str], ...] = ()
     """Settings that differ, as pairs of path and value."""
+    model: str = ""
+    """`recorded:PATH`: where another model's runs of the same cases are; empty for the calls of the runs themselves."""
 
 
 class Candidates:

@@ -1,5 +1,6 @@
 """Make releases again from the archive, or from files over archived tools. No upstream is touched, no secret resolved."""
 
+import asyncio
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -95,6 +96,15 @@ async def archived(store: Store, tenant: TenantId, release: str = "") -> Archive
             do="Start interlock serve once",
         )
     return one
+
+
+async def remade(store: Store, tenant: TenantId, release: str) -> Release:
+    """Return the archived release that `release` names, made again; the latest where it names none.
+
+    Raises UnknownRecord when there is none, ConfigurationError when it cannot be made again.
+    """
+    found = await archived(store, tenant, release)
+    return await asyncio.to_thread(found.made)
 
 
 def read_by(files: Declared) -> frozenset[str]:

@@ -112,9 +112,7 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
 
 def slim(draft: DraftedRun) -> DraftedRun:
     """Return `draft` with only those findings that decide: little enough to keep for every call of a long time."""
-    entries = (
-        one._replace(old=_slim(one.old), first=_slim(one.first), last=_slim(one.last)) for one in draft.entries
-    )
+    entries = (one._replace(old=_slim(one.old), first=_slim(one.first), last=_slim(one.last)) for one in draft.entries)
     return replace(draft, entries=tuple(entries))
 
 
