@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from interlock.audit.notes import SignerKey
-from interlock.domain.audit import AuditEvent
+from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.ids import TenantId
 
 
@@ -15,8 +15,10 @@ class AuditTrail(Protocol):
     def append(self, *events: AuditEvent) -> None:
         """Add events, in order: the canonical JSON and leaf hash of each (see `interlock.audit.leaf`)."""
 
-    def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
-        """Return events, newest first; `subject` matches from its start."""
+    def search(
+        self, tenant: TenantId, *, subject: str | None, limit: int, kind: AuditKind | None = None, since: int = 0
+    ) -> tuple[AuditEvent, ...]:
+        """Return events of the instant `since` and after, newest first; `subject` matches from its start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class KeyRing(Protocol):
         """Return the next key, made now unless one is there. Raises ConfigurationError where keys are to be given."""
 
     async def promote(self) -> None:
-        """Make the next key the present one, and put the former one aside. Nothing happens where there is no next."""
+        """Make the next key the present one and forget the former. Nothing happens where there is no next."""
 
 
 class CheckpointMemory(Protocol):

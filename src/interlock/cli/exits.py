@@ -34,6 +34,14 @@ class Exit(IntEnum):
     """Something that Interlock needs is not there or not working."""
     INCONCLUSIVE = 4
     """Nobody can say yet."""
+    TAMPERED = 10
+    """The audit log, or a record that it speaks of, is not what was signed."""
+    TRUNCATED = 11
+    """Something that the audit log signed is missing."""
+    ROLLED_BACK = 12
+    """The audit log is older than a checkpoint that was kept."""
+    UNREADABLE = 13
+    """It is no export of an audit log, or not readable as one."""
     INTERRUPTED = 130
 
 

@@ -1,21 +1,26 @@
 """Use cases around the audit log: its checkpoint, proofs, tiles, its keys, and what to do after a break."""
 
 import base64
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 from interlock.audit.checkpoints import read_checkpoint
+from interlock.audit.export import Target
 from interlock.audit.notes import VerifierKey
 from interlock.audit.ports import KeyRing, LogEntry, LogKey
 from interlock.audit.proofs import LogProof, prove
 from interlock.audit.tiles import Bundle, Tile, bundle_bytes, is_in_tree, parse_tile_path, tile_bytes
 from interlock.audit.tree import Frontier
+from interlock.audit.verifying import Verdict
 from interlock.domain.audit import AuditKind
 from interlock.domain.canonical import parse_json
 from interlock.domain.errors import Conflict, Forbidden, InterlockError, SigningStopped, UnknownRecord
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, TenantId
+from interlock.gateway import audit_export
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Standing, Watchman, check_continuity, complete, grow
 from interlock.gateway.ports import Clock
+from interlock.gateway.record_check import RecordReport, check_records
 from interlock.gateway.store import Tx
 from interlock.gateway.trail import event
 
@@ -123,6 +128,39 @@ class AuditDesk:
             return _content(tx, tile)
 
         return await self._log.store.read(look)
+
+    async def export(self, principal: Principal, target: Target, told: Callable[[int], None]) -> int:
+        """Write all that is recorded now to `target`; return how many entries. `told` hears how far it has come.
+
+        Raises Forbidden, SigningStopped, Conflict while nothing is recorded.
+        """
+        self._check_owner(principal)
+        return await audit_export.write(
+            await audit_export.source_of(self._log, await self._sign(self._log)), target, told
+        )
+
+    async def export_chunks(self, principal: Principal) -> AsyncIterator[bytes]:
+        """Return the bytes of a ZIP archive of the log up to the latest checkpoint. Raises as `export` does."""
+        self._check_owner(principal)
+        note = await self._log.store.read(lambda tx: tx.log.checkpoint())
+        return audit_export.chunks(await audit_export.source_of(self._log, note or await self._sign(self._log)))
+
+    async def verify(self, principal: Principal, keys: tuple[str, ...], kept: tuple[bytes, ...]) -> Verdict:
+        """Return what the verifier says of the log as it is in the store, held against the keys and checkpoints given.
+
+        Our own kept checkpoint always counts, and our own key where none is given. Raises Forbidden, Conflict.
+        """
+        self._check_owner(principal)
+        note = await self._log.store.read(lambda tx: tx.log.checkpoint())
+        source = await audit_export.source_of(self._log, note or await self._sign(self._log))
+        own = await self._log.memory.load()
+        told = keys or tuple(str(key.verifier) for key in await self._log.keys.keys())
+        return await audit_export.verify_source(source, told, kept if own is None else (*kept, own))
+
+    async def check_records(self, principal: Principal) -> RecordReport:
+        """Return what of the tenant's records is not what the log says of it. Raises Forbidden."""
+        self._check_auditor(principal)
+        return await check_records(self._log.store, principal.tenant)
 
     async def rotate(self, principal: Principal, ring: KeyRing | None = None) -> tuple[bytes, str]:
         """Change the key; return the checkpoint that both keys signed, and the new verifier key.

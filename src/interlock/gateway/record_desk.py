@@ -1,9 +1,10 @@
 """Read what the gate keeps besides calls: how budgets stand, and the audit trail."""
 
-from interlock.domain.audit import AuditEvent
+from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.budgets import Balance
 from interlock.domain.errors import Forbidden
 from interlock.domain.identity import Principal, Role
+from interlock.gateway.audit_desk import subjects_of
 from interlock.gateway.ports import Clock
 from interlock.gateway.store import Store, Tx
 
@@ -24,18 +25,24 @@ class RecordDesk:
         whole = f"{principal.tenant}|{prefix}"
         return await self._store.read(lambda tx: tx.budgets.balances(whole))
 
-    async def audit(self, principal: Principal, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
-        """Return the tenant's newest audit events; `subject` matches from its start, with or without the tenant before it.
+    async def audit(
+        self, principal: Principal, subject: str | None, limit: int, *, kind: AuditKind | None = None, since: int = 0
+    ) -> tuple[AuditEvent, ...]:
+        """Return the tenant's newest audit events of the instant `since` and after.
 
-        Raises Forbidden.
+        `subject` matches from its start, with or without the tenant before it; a model call is found by its id. Raises Forbidden.
         """
         if not principal.may(Role.AUDITOR):
             raise Forbidden("The audit trail is for auditors to see", do="Use a key with the role `auditor` or `admin`")
-        # Calls stand there as tenant/run/call: who asks for a run means its calls too.
-        subjects = (subject,) if subject is None else (f"{principal.tenant}/{subject}", subject)
 
         def look(tx: Tx) -> list[AuditEvent]:
-            return [event for one in subjects for event in tx.audit.search(principal.tenant, subject=one, limit=limit)]
+            tenant = principal.tenant
+            subjects = (None,) if subject is None else subjects_of(tx, tenant, subject)
+            return [
+                event
+                for one in subjects
+                for event in tx.audit.search(tenant, subject=one, limit=limit, kind=kind, since=since)
+            ]
 
         found = await self._store.read(look)
         return tuple(sorted(found, key=lambda event: event.at, reverse=True)[:limit])

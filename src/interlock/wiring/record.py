@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from interlock.adapters.keys import CheckpointFile, GivenKeys, KeyFiles
+from interlock.adapters.secrets.resolver import SecretResolver
 from interlock.audit.ports import KeyRing
 from interlock.config import Deployment
+from interlock.domain.errors import BadInput
 from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
 from interlock.gateway.ports import Clock, Secrets
@@ -17,6 +19,17 @@ class AuditWork:
 
     watchman: Watchman
     desk: AuditDesk
+
+
+def ring_to(deployment: Deployment, reference: str) -> KeyRing:
+    """Return the keys of a change: the deployment's own, and as the next one what `reference` leads to."""
+    secrets = SecretResolver(folder=deployment.folder)
+    kept = deployment.keeping.audit
+    if kept.key is None:
+        raise BadInput(
+            "Interlock makes and keeps the keys of this log itself", do="Leave out --to, or set audit.key first"
+        )
+    return GivenKeys(secrets, kept.key, reference)
 
 
 def build_audit(deployment: Deployment, store: Store, secrets: Secrets, clock: Clock) -> AuditWork:

@@ -50,12 +50,9 @@ class KeyFiles(KeyRing):
         return key
 
     def _promote(self) -> None:
-        present, following = self._key(PRESENT), self._key(NEXT)
-        if following is None:
-            return
-        if present is not None:
-            move(self._folder / PRESENT, self._folder / f"{PRESENT}.{present.verifier.id.hex()}.retired")
-        move(self._folder / NEXT, self._folder / PRESENT)
+        # The former key goes: it could only sign another history, in which it was never changed.
+        if self._key(NEXT) is not None:
+            move(self._folder / NEXT, self._folder / PRESENT)
 
 
 class GivenKeys(KeyRing):

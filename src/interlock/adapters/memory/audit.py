@@ -6,7 +6,7 @@ from itertools import islice
 from interlock.adapters.memory.shelf import Shelf, Undo
 from interlock.audit.leaf import leaf_bytes
 from interlock.audit.ports import AuditTrail
-from interlock.domain.audit import AuditEvent
+from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.ids import TenantId
 
 
@@ -34,10 +34,15 @@ class MemoryAudit(AuditTrail):
             if event is not None:
                 yield event
 
-    def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
+    def search(
+        self, tenant: TenantId, *, subject: str | None, limit: int, kind: AuditKind | None = None, since: int = 0
+    ) -> tuple[AuditEvent, ...]:
         found = (
             event
             for event in self._events.newest_first()
-            if event.tenant == tenant and event.subject.startswith(subject or "")
+            if event.tenant == tenant
+            and event.subject.startswith(subject or "")
+            and kind in (None, event.kind)
+            and event.at >= since
         )
         return tuple(islice(found, limit))

@@ -15,12 +15,15 @@ APPEND = Statement("""
 """)
 
 LATEST = Statement("""
-    SELECT leaf FROM audit_events WHERE tenant = :tenant ORDER BY seq DESC LIMIT :limit
+    SELECT leaf FROM audit_events
+    WHERE tenant = :tenant AND (CAST(:kind AS text) IS NULL OR kind = :kind) AND at >= :since
+    ORDER BY seq DESC LIMIT :limit
 """)
 
 SEARCH = Statement("""
     SELECT leaf FROM audit_events
     WHERE tenant = :tenant AND subject >= :first AND subject < :beyond
+      AND (CAST(:kind AS text) IS NULL OR kind = :kind) AND at >= :since
     ORDER BY seq DESC LIMIT :limit
 """)
 
@@ -34,12 +37,14 @@ class SqlAudit(AuditTrail):
     def append(self, *events: AuditEvent) -> None:
         self._session.many(APPEND, [_values(event) for event in events])
 
-    def search(self, tenant: TenantId, *, subject: str | None, limit: int) -> tuple[AuditEvent, ...]:
+    def search(
+        self, tenant: TenantId, *, subject: str | None, limit: int, kind: AuditKind | None = None, since: int = 0
+    ) -> tuple[AuditEvent, ...]:
+        values = {"tenant": tenant, "limit": limit, "kind": kind.value if kind else None, "since": since}
         if subject is None:
-            rows = self._session.all(LATEST, {"tenant": tenant, "limit": limit})
+            rows = self._session.all(LATEST, values)
         else:
-            beyond = subject + "\U0010ffff"
-            rows = self._session.all(SEARCH, {"tenant": tenant, "first": subject, "beyond": beyond, "limit": limit})
+            rows = self._session.all(SEARCH, {**values, "first": subject, "beyond": subject + "\U0010ffff"})
         return tuple(_event(leaf) for (leaf,) in rows)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from interlock.domain.approvals import ApprovalState
+from interlock.domain.audit import AuditKind
 from interlock.domain.brakes import BrakeTarget
 from interlock.domain.calls import CallStatus
 from interlock.domain.canonical import Json
@@ -165,7 +166,11 @@ class BudgetQuery:
 class AuditQuery:
     """Which events."""
 
-    subject: Annotated[str | None, "The beginning of the subject: a run, a call, an approval, a tool, a key."] = None
+    subject: Annotated[
+        str | None, "The beginning of the subject: a run, a call, a model call, an approval, a tool, a key."
+    ] = None
+    kind: Annotated[AuditKind | None, "Left out: any."] = None
+    since: Annotated[int, "The first instant, in milliseconds since the epoch."] = 0
     limit: Limited = 100
 
 

@@ -18,7 +18,9 @@ async def list_budgets(asked: Asked) -> BudgetsDocument:
 async def list_events(asked: Asked) -> EventsDocument:
     """List audit events."""
     query: AuditQuery = asked.query
-    found = await asked.desks.records.audit(asked.principal, query.subject, bounded(query.limit))
+    found = await asked.desks.records.audit(
+        asked.principal, query.subject, bounded(query.limit), kind=query.kind, since=query.since
+    )
     return EventsDocument(tuple(views.event(one) for one in found))
 
 

@@ -1,0 +1,200 @@
+"""Hold the records against the log: what was edited in the journal is not what its entries committed to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from interlock.domain.audit import AuditEvent, AuditKind
+from interlock.domain.calls import CallKey, CallRecord
+from interlock.domain.canonical import Json, JsonObject, canonical_json, commitment, parse_json
+from interlock.domain.ids import ApprovalId, CallId, ModelCallId, RunId, TenantId
+from interlock.gateway.store import Store, Tx
+from interlock.gateway.trail import result_json
+
+_PAGE = 500
+_MOST_FINDINGS = 1_000
+_MOST_EVENTS = 1_000
+"""Of one call; nobody asks for one more often."""
+_CALLS = frozenset({AuditKind.CALL_DECIDED, AuditKind.CALL_SETTLED, AuditKind.CALL_RESOLVED})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A record that is not what an entry of the log says of it."""
+
+    subject: str
+    index: int
+    """Of that entry."""
+    what: str
+    """What differs; never the words themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReport:
+    """What came of the comparison."""
+
+    checked: int
+    """Records: each once for every page of the log that speaks of it."""
+    erased: int
+    """Records whose words were erased: their commitments can no longer be opened."""
+    findings: tuple[Finding, ...]
+
+
+async def check_records(store: Store, tenant: TenantId) -> RecordReport:
+    """Compare every record of `tenant` that the log speaks of. Reads page by page, while calls go on."""
+    checked = erased = first = 0
+    findings: list[Finding] = []
+    while len(findings) < _MOST_FINDINGS:
+        page = await store.read(lambda tx, first=first: _page(tx, tenant, first))  # type: ignore[misc]
+        checked, erased = checked + page.checked, erased + page.erased
+        findings += page.findings
+        if page.beyond == first:
+            break
+        first = page.beyond
+    return RecordReport(checked, erased, tuple(findings[:_MOST_FINDINGS]))
+
+
+@dataclass(slots=True)
+class _Page:
+    beyond: int
+    checked: int
+    erased: int
+    findings: list[Finding]
+
+
+def _page(tx: Tx, tenant: TenantId, first: int) -> _Page:
+    entries = tx.log.entries(first, _PAGE)
+    page = _Page(first + len(entries), 0, 0, [])
+    seen: set[str] = set()
+    for entry in entries:
+        event = _event(entry.leaf)
+        if event.tenant != tenant or (event.kind in _CALLS and event.subject in seen):
+            continue
+        seen.add(event.subject)
+        look = _LOOKS.get(event.kind)
+        if look is None:
+            continue
+        page.checked += 1
+        for what in look(tx, event):
+            if what == _ERASED:
+                page.erased += 1
+            else:
+                page.findings.append(Finding(event.subject, entry.index, what))
+    return page
+
+
+_ERASED = "erased"
+_GONE = "the record is gone"
+
+
+def _call(tx: Tx, told: AuditEvent) -> Iterator[str]:
+    record = next((one for key in _keys(told) if (one := tx.calls.find(key)) is not None), None)
+    if record is None:
+        yield _GONE
+        return
+    # What the call's latest entries say, placed or not: they were committed together with the record as it is.
+    around = tx.audit.search(told.tenant, subject=told.subject, limit=_MOST_EVENTS)
+    events = [one for one in around if one.subject == told.subject and one.kind in _CALLS]
+    latest = events[0]
+    decided = next((one for one in events if one.kind is AuditKind.CALL_DECIDED), latest)
+    if record.status.value != latest.body["status"]:
+        yield f"it stands at {record.status.value}, and was logged at {latest.body['status']}"
+    if record.call.tool != latest.body["tool"] or record.call.agent != decided.body.get("agent", record.call.agent):
+        yield "it is of another tool or agent"
+    if record.erased or not record.salt:
+        yield _ERASED
+        return
+    yield from _words(record, decided, latest)
+
+
+def _words(record: CallRecord, decided: AuditEvent, latest: AuditEvent) -> Iterator[str]:
+    body = decided.body
+    if decided.kind is AuditKind.CALL_DECIDED:
+        yield from _differs(body, "arguments", _sealed(record.salt, "arguments", record.call.arguments))
+        yield from _differs(body, "decision", _sealed(record.salt, "decision", record.decision))
+        user = _sealed(record.salt, "user", record.call.user) if record.call.user else None
+        yield from _differs(body, "user", user)
+    if latest.kind is not AuditKind.CALL_DECIDED:
+        result = _sealed(record.salt, "result", result_json(record.result)) if record.result else None
+        yield from _differs(latest.body, "result", result)
+        failure = record.failure.code if record.failure else None
+        yield from _differs(latest.body, "failure", failure)
+
+
+def _run(tx: Tx, told: AuditEvent) -> Iterator[str]:
+    run = tx.runs.find(told.tenant, RunId(told.subject))
+    if run is None:
+        yield _GONE
+        return
+    if run.agent != told.body["agent"] or run.principal != told.actor or run.opened_at != told.at:
+        yield "its agent, opener or time is another"
+    if not run.salt:
+        yield _ERASED
+        return
+    labels = _sealed(run.salt, "labels", dict(run.labels)) if run.labels else None
+    yield from _differs(told.body, "labels", labels)
+    yield from _differs(told.body, "user", _sealed(run.salt, "user", run.user) if run.user else None)
+
+
+def _model_call(tx: Tx, told: AuditEvent) -> Iterator[str]:
+    record = tx.models.find(told.tenant, ModelCallId(told.subject.rpartition("/")[2]))
+    if record is None:
+        yield _GONE
+        return
+    is_now = {
+        "agent": record.call.agent,
+        "cache": record.cache,
+        "cost_nano_usd": record.cost_nano_usd,
+        "failure": record.failure.code if record.failure is not None else None,
+        "input_tokens": record.usage.input,
+        "output_tokens": record.usage.output,
+        "status": record.status.value,
+        "step": record.call.step,
+    }
+    for field, value in is_now.items():
+        yield from _differs(told.body, field, value)
+    if record.erased:
+        yield _ERASED
+
+
+def _vote(tx: Tx, told: AuditEvent) -> Iterator[str]:
+    approval = tx.approvals.find(ApprovalId(told.subject))
+    if approval is None:
+        yield _GONE
+        return
+    vote = next((one for one in approval.votes if (one.by, one.at) == (told.actor, told.at)), None)
+    if vote is None or vote.verdict.value != told.body["verdict"]:
+        yield "the answer of a person is gone, or is another"
+        return
+    record = tx.calls.find(approval.binding.key)
+    if record is not None and record.salt and not record.erased:
+        yield from _differs(told.body, "reason", _sealed(record.salt, "reason", vote.reason))
+
+
+_LOOKS = {
+    **dict.fromkeys(_CALLS, _call),
+    AuditKind.RUN_OPENED: _run,
+    AuditKind.MODEL_CALLED: _model_call,
+    AuditKind.APPROVAL_VOTED: _vote,
+}
+
+
+def _differs(body: JsonObject, field: str, value: Json) -> Iterator[str]:
+    if field in body and body[field] != value:
+        yield f"its {field.replace('_', ' ')} is not what was logged"
+
+
+def _sealed(salt: bytes, field: str, value: Json) -> str:
+    return commitment(salt, field.encode() + b"\x00" + canonical_json(value))
+
+
+def _keys(told: AuditEvent) -> Iterator[CallKey]:
+    """Yield the calls that a subject may name: ids may hold slashes."""
+    parts = told.subject.removeprefix(f"{told.tenant}/").split("/")
+    for cut in range(1, len(parts)):
+        yield CallKey(told.tenant, RunId("/".join(parts[:cut])), CallId("/".join(parts[cut:])))
+
+
+def _event(leaf: bytes) -> AuditEvent:
+    said = parse_json(leaf)
+    kind = AuditKind(said["kind"])
+    return AuditEvent(said["id"], said["tenant"], kind, said["at"], said["actor"], said["subject"], said["body"])
