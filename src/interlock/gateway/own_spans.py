@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from interlock.approvals.ports import ApprovalFilter
 from interlock.domain.approvals import Approval
-from interlock.domain.calls import CallRecord
+from interlock.domain.calls import CallKey, CallRecord
 from interlock.domain.ids import RunId, TenantId
 from interlock.domain.models import ModelCallRecord
 from interlock.domain.runs import Run
@@ -37,12 +37,9 @@ def spans_of_run(
     for one in approvals:
         asked.setdefault(str(one.binding.key), []).append(one)
     found: list[Span] = []
-    proposers: dict[str, SpanLink] = {}
     for model_call in model_calls:
-        mine = of_models.spans_of(model_call, run)
-        found += mine
-        link = SpanLink(mine[0].trace_id, mine[0].span_id)
-        proposers.update((proposal.id, link) for proposal in model_call.proposals)
+        found += of_models.spans_of(model_call, run)
+    proposers = _proposers(run, model_calls)
     for record in calls:
         named = proposers.get(record.call.proposal or "")
         found += call_spans.spans_of_call(run, record, tuple(asked.get(str(record.call.key), ())), named)
@@ -70,6 +67,31 @@ def read_run(tx: Tx, tenant: TenantId, run_id: RunId) -> tuple[Span, ...]:
     )
 
 
+def read_call(tx: Tx, run: Run, key: CallKey, proposers: Mapping[str, SpanLink]) -> tuple[Span, ...]:
+    """Return the spans of one call of `run`, as its records stand; none when there is no such call.
+
+    `proposers` are the model calls that proposed calls of the run, as `read_proposers` returns them.
+    """
+    record = tx.calls.find(key)
+    if record is None:
+        return ()
+    asked: tuple[Approval, ...] = ()
+    if record.approval is not None:
+        found = tx.approvals.search(ApprovalFilter(tenant=key.tenant, run=key.run, limit=_MOST))
+        asked = tuple(one for one in found if one.binding.key == key)
+    return call_spans.spans_of_call(run, record, asked, proposers.get(record.call.proposal or ""))
+
+
+def read_proposers(tx: Tx, run: Run) -> dict[str, SpanLink]:
+    """Return the model calls of `run` by the tool calls that they proposed."""
+    return _proposers(run, tx.models.search(ModelCallFilter(tenant=run.tenant, run=run.id, limit=_MOST)))
+
+
+def read_root(tx: Tx, run: Run) -> Span:
+    """Return the span of `run` itself, as its records stand."""
+    return read_run(tx, run.tenant, run.id)[0]
+
+
 def redacted(span: Span, redact: Callable[[str], str]) -> Span:
     """Return `span` with every text that somebody else may have chosen passed through `redact`.
 
@@ -92,6 +114,16 @@ def _value(value: Value, redact: Callable[[str], str]) -> Value:
     if isinstance(value, str):
         return redact(value)
     return tuple(_value(one, redact) for one in value) if isinstance(value, tuple) else value
+
+
+def _proposers(run: Run, model_calls: Iterable[ModelCallRecord]) -> dict[str, SpanLink]:
+    proposers: dict[str, SpanLink] = {}
+    for model_call in model_calls:
+        if model_call.proposals:
+            span = of_models.spans_of(model_call, run)[0]
+            link = SpanLink(span.trace_id, span.span_id)
+            proposers.update((proposal.id, link) for proposal in model_call.proposals)
+    return proposers
 
 
 def _versions(calls: tuple[CallRecord, ...], model_calls: tuple[ModelCallRecord, ...]) -> tuple[str, ...]:
