@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from interlock.adapters.keys import GivenKey
 from interlock.adapters.memory import MemoryStore
 from interlock.adapters.sql import open_store
 from interlock.gateway.store import Store
 
+KEY = GivenKey(bytes(range(32)))
+"""Wraps the keys under which the databases of these tests keep everything that was said."""
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
@@ -38,7 +41,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 async def store(address: str) -> AsyncIterator[Store]:
     """An empty store."""
-    opened = MemoryStore() if address == "memory" else await open_store(address)
+    opened = MemoryStore() if address == "memory" else await open_store(address, KEY)
     yield opened
     await opened.close()
 
@@ -47,6 +50,6 @@ async def store(address: str) -> AsyncIterator[Store]:
 def desk(address: str) -> Iterator[tuple[asyncio.Runner, Store]]:
     """An empty store and the loop to use it in, for tests that Hypothesis drives."""
     with asyncio.Runner() as runner:
-        opened = MemoryStore() if address == "memory" else runner.run(open_store(address))
+        opened = MemoryStore() if address == "memory" else runner.run(open_store(address, KEY))
         yield runner, opened
         runner.run(opened.close())

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import aiohttp
 
 from interlock.adapters.keys import CheckpointFile, GivenKey, KeyFiles
+from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.adapters.sql import open_store
 from interlock.adapters.sql.opening import SealedStore
 from interlock.config.keeping import DAY_MS
@@ -32,6 +33,7 @@ from interlock.gateway.store import Store
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules
 from interlock.wiring.releases import remade
+from interlock.wiring.tracing import build_traces
 from tests.kits.gate import TENANT, Kit, a_kit
 from tests.kits.mcp import serving
 from tests.kits.models import no_models
@@ -144,6 +146,7 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
             contracts=ContractDesk(store, kit.publisher.current, kit.publisher.refresh, kit.clock),
             records=RecordDesk(store, kit.clock),
             audit=an_audit_desk(store, folder, kit.clock),
+            traces=build_traces(store, MemorySpanStore(), "gw-test", kit.clock).desk,
             keeping=a_keeping_desk(store, kit.clock),
             publisher=kit.publisher,
             replays=ReplayDesk(store, partial(remade, store, TENANT), kit.clock),

@@ -9,7 +9,7 @@ from interlock.domain.approvals import Approval, ApprovalState
 from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolCall, ToolResult
 from interlock.domain.contracts import Kind, ToolContract
 from interlock.domain.decisions import Decision, Duty, Effect, Finding, combine
-from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress, UnknownRun
+from interlock.domain.errors import BudgetExceeded, CallIdReused, CallInProgress, Erased, UnknownRun
 from interlock.domain.ids import random_bytes
 from interlock.domain.models import Proposed, bound_to
 from interlock.domain.runs import Run
@@ -291,6 +291,12 @@ def _waiting(tx: Tx, proposal: Proposal) -> CallRecord | None:
 
 def _check_same(known: CallRecord, proposal: Proposal) -> None:
     call = proposal.call
+    if known.erased:
+        raise Erased(
+            f"What became of call {call.key.call} was erased",
+            why="nothing that is left says whether this is the same call, or what its answer was",
+            do="Use a new call id, in a run of its own",
+        )
     same = known.call.tool == call.tool and known.call.agent == call.agent
     if not same or known.arguments_hash != proposal.arguments_hash:
         raise CallIdReused(

@@ -17,6 +17,7 @@ from interlock.gateway.record_desk import RecordDesk
 from interlock.gateway.replay.desk import ReplayDesk
 from interlock.gateway.run_desk import RunDesk
 from interlock.gateway.tool_call import ToolGate
+from interlock.gateway.trace_desk import TraceDesk
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Desks:
     contracts: ContractDesk
     records: RecordDesk
     audit: AuditDesk
+    traces: TraceDesk
     keeping: KeepingDesk
     explain: ExplainDesk
     publisher: Publisher

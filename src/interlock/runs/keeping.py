@@ -113,6 +113,9 @@ class KeepingRecords(Protocol):
     def expired(self, tenant: TenantId, before: int, now: int, limit: int) -> tuple[RunId, ...]:
         """Return up to `limit` runs that ended before `before`, that nothing holds and whose calls are all settled."""
 
+    def held_runs(self, tenant: TenantId) -> tuple[RunId, ...]:
+        """Return the runs that a hold on the run itself keeps."""
+
     def late(self, tenant: TenantId, since: int, limit: int) -> tuple[RunId, ...]:
         """Return up to `limit` runs that were erased after `since` and have got something since: calls that were under way."""
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 from interlock.adapters.clock import SystemClock
-from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.adapters.mcp.http import HttpServer
 from interlock.adapters.mcp.watch import Announcer, Watch
+from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.adapters.notify import LineNotifier
 from interlock.adapters.openapi.invoker import OpenApiInvoker
 from interlock.adapters.openapi.source import OpenApiSource
@@ -59,15 +59,16 @@ from interlock.gateway.store import Store
 from interlock.gateway.tool_call import ToolGate
 from interlock.metrics.meter import Meter
 from interlock.tools.offers import Offer
-from interlock.traces.ports import SpanStore
 from interlock.tools.schemas import CompiledSchemas
+from interlock.traces.ports import SpanStore
 from interlock.wiring.declaring import declaration_of, engines_of, languages_of
 from interlock.wiring.keeping import build_keeping, encryption_keys
 from interlock.wiring.models import ModelRoad, build_models
 from interlock.wiring.record import AuditWork, build_audit
-from interlock.wiring.today import today
 from interlock.wiring.releases import remade
 from interlock.wiring.spans import Intake, build_intake, open_spans
+from interlock.wiring.today import today
+from interlock.wiring.tracing import TraceWork, build_traces
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
@@ -96,10 +97,10 @@ class Interlock:
     watch: Watch
     announcers: tuple[Announcer, ...]
     audit: AuditWork
+    traces: TraceWork
     alive_ms: int = ALIVE_MS
-    spans: SpanStore | None = None
-    """None where nobody asked for it."""
     intake: Intake | None = None
+    """None where nothing is served."""
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
@@ -115,6 +116,7 @@ class Interlock:
             asyncio.create_task(every(_KEYS_S, desks.keeping.refresh)),
             asyncio.create_task(every(_KEEPING_S, desks.keeping.sweep)),
             asyncio.create_task(self.audit.watchman.run()),
+            *(asyncio.create_task(one.run()) for one in self.traces.following),
         ]
         try:
             yield
@@ -135,7 +137,6 @@ async def open_interlock(
     *,
     discover: bool = True,
     models: bool | None = None,
-    spans: bool | None = None,
     store: Store | None = None,
     environ: Mapping[str, str] | None = None,
     notifier: Notifier | None = None,
@@ -147,8 +148,7 @@ async def open_interlock(
 
     With `discover` every upstream is asked what it offers; without, only interlock.yaml is read, no upstream is touched and
     no secret is needed, there is no release, and only what needs none works.
-    `models` says whether the router file is read too, `spans` whether the span store is opened; by default both go with
-    `discover`.
+    `models` says whether the router file is read too; by default it goes with `discover`.
     `store` takes the place of the deployment's own and stays open.
     A process silent for `alive_ms` is taken for dead by the others. `meter` counts what happens; without one nothing does.
     Raises ConfigurationError with everything that is wrong, StoreUnavailable when the database cannot be used.
@@ -165,9 +165,8 @@ async def open_interlock(
             store = await open_store(store_url(deployment, variables), keys)
             stack.push_async_callback(store.close)
         watch = Watch(_REFRESH_S)
-        span_store = await _spans(deployment, variables, store, own=own) if (discover if spans is None else spans) else None
-        if span_store is not None:
-            stack.push_async_callback(span_store.close)
+        spans = await _spans(deployment, variables, store, own=own)
+        stack.push_async_callback(spans.close)
         upstreams = []
         for connection in deployment.connections if discover else ():
             upstream = await _connect(connection, deployment, secrets, watch.nudge)
@@ -178,13 +177,14 @@ async def open_interlock(
         publisher = _publisher(deployment, store, tuple(upstreams), time)
         audit = build_audit(deployment, store, secrets, time)
         stack.push_async_callback(audit.watchman.finish)
+        traces = build_traces(store, spans, owner, time)
         road = build_models(deployment, store, secrets, publisher.current, time, owner, meter)
         stack.push_async_callback(road.close)
         parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time, meter)
-        built = _build(parts, publisher, road, audit, owner, alive_ms)
-        if span_store is not None:
+        built = _build(parts, publisher, road, audit, traces, owner, alive_ms)
+        if discover:
             redactor = Redactor(keep=deployment.keeping.redaction.keep)
-            built = replace(built, spans=span_store, intake=build_intake(deployment, span_store, redactor, time))
+            built = replace(built, intake=build_intake(deployment, spans, redactor, time))
         if discover:
             await built.desks.publisher.refresh()
         yield built
@@ -229,7 +229,13 @@ def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream,
 
 
 def _build(
-    parts: _Parts, publisher: Publisher, road: ModelRoad, audit: AuditWork, owner: str, alive_ms: int
+    parts: _Parts,
+    publisher: Publisher,
+    road: ModelRoad,
+    audit: AuditWork,
+    traces: TraceWork,
+    owner: str,
+    alive_ms: int,
 ) -> Interlock:
     store, clock, notifier, meter = parts.store, parts.clock, parts.notifier, parts.meter
     breakers = Breakers()
@@ -249,13 +255,14 @@ def _build(
         contracts=ContractDesk(store, publisher.current, publisher.refresh, clock),
         records=RecordDesk(store, clock),
         audit=audit.desk,
-        keeping=build_keeping(parts.deployment, store, clock),
+        traces=traces.desk,
+        keeping=build_keeping(parts.deployment, store, clock, traces.spans),
         explain=ExplainDesk(store, lambda: today(publisher, store, parts.deployment), audit.desk.origin),
         publisher=publisher,
         replays=ReplayDesk(store, partial(remade, store, parts.deployment.tenant), clock),
     )
     announcers = tuple(one.announcer for one in parts.upstreams if one.announcer is not None)
-    return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, audit, alive_ms)
+    return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, audit, traces, alive_ms)
 
 
 async def _connect(

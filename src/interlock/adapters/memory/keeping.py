@@ -83,6 +83,9 @@ class MemoryKeeping(KeepingRecords):
                 found += [] if kept.erased else [run.id]
         return tuple(found[:limit])
 
+    def held_runs(self, tenant: TenantId) -> tuple[RunId, ...]:
+        return tuple(RunId(one.name) for one in self.holds(tenant) if one.scope is HoldScope.RUN)
+
     def late(self, tenant: TenantId, since: int, limit: int) -> tuple[RunId, ...]:
         erased = (one for one in self._oldest_first(tenant) if one.erased_at is not None and one.erased_at > since)
         return tuple([run.id for run in erased if self._has_words(run)][:limit])

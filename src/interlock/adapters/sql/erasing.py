@@ -49,6 +49,8 @@ EXPIRED = Statement("""
     ORDER BY opened_at LIMIT :limit
 """)
 
+HELD_RUNS = Statement("SELECT name FROM legal_holds WHERE tenant = :tenant AND scope = 'run' AND lifted_at IS NULL")
+
 # What was under way when its run was erased is recorded afterwards.
 LATE = Statement("""
     SELECT run FROM runs
@@ -150,6 +152,9 @@ class SqlErasing:
         lock_keeping(self._session, tenant)
         values = {"tenant": tenant, "before": before, "now": now, "limit": limit}
         return tuple(run for (run,) in self._session.all(EXPIRED, values))
+
+    def held_runs(self, tenant: TenantId) -> tuple[RunId, ...]:
+        return tuple(run for (run,) in self._session.all(HELD_RUNS, {"tenant": tenant}))
 
     def late(self, tenant: TenantId, since: int, limit: int) -> tuple[RunId, ...]:
         values = {"tenant": tenant, "since": since, "limit": limit}

@@ -52,6 +52,7 @@ class SqlKeeping(SqlHolds, SqlErasing, SqlResealing, KeepingRecords):
     def be_strict(self) -> None:
         """Note that every body is sealed: one that is not is damage from now on."""
         vault = self._vault()
+        self.reseal_the_rest()
         tenant_keys.keep_proof(self._session, vault.wrapping, strict=True)
 
     def ensure_key(self, tenant: TenantId) -> None:

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol, TypeVar, cast
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from interlock.adapters.sql.compacting import compact
 from interlock.adapters.sql.postgres import open_postgres
 from interlock.adapters.sql.seals import KeyWanted, Vault, WrappedKey, Wrapping
 from interlock.adapters.sql.session import Session
@@ -32,8 +33,9 @@ class KeySource(Protocol):
 class SealedStore(Store):
     """A store that fetches the keys of tenants as transactions come to need them."""
 
-    def __init__(self, inner: Store, vault: Vault) -> None:
-        """`inner` seals with `vault`."""
+    def __init__(self, inner: Store, vault: Vault, url: URL) -> None:
+        """`inner` seals with `vault`, and is at `url`."""
+        self._url = url
         self._inner = inner
         self._vault = vault
 
@@ -64,6 +66,18 @@ class SealedStore(Store):
         """Learn what other processes did to the keys: new ones, and destroyed ones."""
         for tenant in self._vault.tenants():
             self._vault.admit(KeyWanted(tenant), await self._keys(tenant))
+        if self._vault.sealed and not self._vault.strict:
+            proof = await self._inner.read(lambda tx: _sql(tx).keeping.proof())
+            self._vault.strict = proof is not None and self._vault.wrapping.is_strict(proof)
+
+    @property
+    def has_plain_rows(self) -> bool:
+        """Whether rows of versions that sealed nothing may still be there."""
+        return self._vault.sealed and not self._vault.strict
+
+    async def compact(self, *, whole: bool) -> None:
+        """Remove what was deleted from the disk, as far as a database can (see `interlock.adapters.sql.compacting`)."""
+        await asyncio.to_thread(compact, self._url, whole=whole)
 
     async def prepare(self, tenant: TenantId) -> None:
         """Fetch the keys of the tenant, so that `vault` can seal and open outside a transaction."""
@@ -108,7 +122,7 @@ async def open_store(url: str, keys: KeySource | None = None) -> Store:
     except BaseException:
         await inner.close()
         raise
-    return SealedStore(inner, vault)
+    return SealedStore(inner, vault, parsed)
 
 
 async def _unlock(store: Store, vault: Vault, keys: KeySource | None) -> None:

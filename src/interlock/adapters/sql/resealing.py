@@ -35,6 +35,11 @@ APPROVAL = Statement("UPDATE approvals SET body = :body WHERE id = :id AND body 
 MODEL_CALLS = Statement("SELECT seq, tenant, call, body FROM model_calls WHERE seq > :seq ORDER BY seq LIMIT :limit")
 MODEL_CALL = Statement("UPDATE model_calls SET body = :body WHERE seq = :seq")
 
+HOLDS = Statement("SELECT id, tenant, reason FROM legal_holds")
+HOLD = Statement("UPDATE legal_holds SET reason = :body WHERE id = :id")
+REPLIES = Statement("SELECT seq, substr(body, 1, 1) FROM cached_replies")
+DROP_REPLY = Statement("DELETE FROM cached_replies WHERE seq = :seq")
+
 _MODEL_CALLS = "model_calls"
 _OVER = ""
 
@@ -53,6 +58,15 @@ class SqlResealing:
         if not rows:
             return Resealed(_MODEL_CALLS, 0, after.sealed)
         return Resealed(after.table, rows[-1][0], after.sealed + sealed)
+
+    def reseal_the_rest(self) -> None:
+        """Seal the few reasons of holds, and drop the replies that were kept in the clear."""
+        for id_, tenant, reason in self._session.all(HOLDS, {}):
+            if _is_plain(reason):
+                body = self._sealed(tenant, place_of("legal_holds", "reason", tenant, id_), reason)
+                self._session.run(HOLD, {"id": id_, "body": body})
+        plain = [{"seq": seq} for seq, first in self._session.all(REPLIES, {}) if _is_plain(first)]
+        self._session.many(DROP_REPLY, plain)
 
     def _model_calls(self, after: Resealed, limit: int) -> Resealed:
         rows = self._session.all(MODEL_CALLS, {"seq": after.seq, "limit": limit})
