@@ -110,8 +110,8 @@ def _proposal(output: Output, proposal: ProposalAccount, reason: str) -> None:
 
 def _input(output: Output, one: InputAccount) -> None:
     mark = "ok" if one.supported else "!!"
-    value = "(erased)" if one.value is None and one.pointer else _brief(one.value)
-    output.say(f"  {mark} {one.pointer or 'the act'} = {value}")
+    value = "(erased)" if one.value is None else _brief(one.value)
+    output.say(f"  {mark} {one.pointer} = {value}" if one.pointer else f"  {mark} the act")
     output.say(f"     {one.sentence}")
     for source in one.sources:
         where = f" at {source.pointer}" if source.pointer else ""
@@ -158,7 +158,7 @@ def _execution(output: Output, record: CallRecord) -> None:
 def _today(output: Output, today: TodayAccount) -> None:
     output.say("\nToday")
     if today.decision is None:
-        output.say(f"  Nobody can tell: {today.why}.")
+        output.say(f"  Nobody can tell: {today.why}")
         return
     output.say(f"  {'It would be' if today.changed else 'Still'} {today.decision.effect}, on the facts of then.")
     for finding in today.because:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from interlock.domain.calls import CallKey
 from interlock.domain.canonical import canonical_json
 from interlock.domain.decisions import Decision, Finding
-from interlock.domain.errors import Forbidden, MalformedJson, UnknownRecord
+from interlock.domain.errors import Forbidden, InterlockError, MalformedJson, UnknownRecord
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, RunId, TenantId
 from interlock.gateway.explain.accounts import (
@@ -34,8 +34,8 @@ from interlock.gateway.store import Store, Tx
 from interlock.policy.record import decision_from_json, decision_json
 from interlock.tools.schemas import CompiledSchemas
 
-Today = Callable[[], Awaitable[Release | None]]
-"""Returns the release of today, or None where there is none."""
+Today = Callable[[], Awaitable[Release]]
+"""Returns the release of today. Raises an InterlockError where there is none, or where the files do not fit the tools."""
 
 
 class ExplainDesk:
@@ -53,13 +53,17 @@ class ExplainDesk:
             raise Forbidden(
                 "Explanations are for operators, approvers and auditors", do="Use a key with one of these roles"
             )
-        release = await self._today()
-        return await self._store.read(lambda tx: self._account(tx, principal.tenant, what, release))
+        rules: Release | str
+        try:
+            rules = await self._today()
+        except InterlockError as error:
+            rules = str(error)
+        return await self._store.read(lambda tx: self._account(tx, principal.tenant, what, rules))
 
-    def _account(self, tx: Tx, tenant: TenantId, what: str, release: Release | None) -> Account:
+    def _account(self, tx: Tx, tenant: TenantId, what: str, rules: Release | str) -> Account:
         target = find_target(tx, tenant, what)
         if isinstance(target, CallKey):
-            return self._call(tx, target, release)
+            return self._call(tx, target, rules)
         model_call = tx.models.find(tenant, ModelCallId(target))
         if model_call is not None:
             run_id = model_call.call.run
@@ -72,11 +76,11 @@ class ExplainDesk:
         log = log_of(tx, tenant, (str(run.id),), self._origin)
         return RunAccount(run, calls_of_run(tx, run), model_calls_of_run(tx, run), log)
 
-    def _call(self, tx: Tx, key: CallKey, release: Release | None) -> CallAccount:
+    def _call(self, tx: Tx, key: CallKey, rules: Release | str) -> CallAccount:
         file = read_call(tx, key)
         record = file.record
         steps = decided_steps(record)
-        contracts = release.catalogue.contracts if release is not None else {}
+        contracts = {} if isinstance(rules, str) else rules.catalogue.contracts
         inputs = inputs_of(record, steps[-1].facts, contracts.get(record.call.tool), file.evidence, contracts.get)
         sealed = Sealed(record, file.approvals)
         return CallAccount(
@@ -86,7 +90,7 @@ class ExplainDesk:
             inputs=inputs,
             steps=tuple(_step(step) for step in steps),
             approvals=file.approvals,
-            today=_today(file, steps, release),
+            today=_today(file, steps, rules),
             log=log_of(tx, key.tenant, subjects(tx, key.tenant, key, file.approvals), self._origin, sealed),
         )
 
@@ -95,13 +99,16 @@ def _step(step: DecidedStep) -> StepAccount:
     return StepAccount(step.facts.get("now"), decision_from_json(step.decision), step.release)
 
 
-def _today(file: CallFile, steps: tuple[DecidedStep, ...], release: Release | None) -> TodayAccount:
-    """Return what `release` says of the call on its recorded facts. People's answers count where they would be asked the same."""
-    if release is None:
-        return TodayAccount(None, changed=False, why="no rules are at hand: nothing was published yet")
+def _today(file: CallFile, steps: tuple[DecidedStep, ...], rules: Release | str) -> TodayAccount:
+    """Return what `rules` say of the call on its recorded facts; a text in their place says why there are none.
+
+    People's answers count where they would be asked the same.
+    """
+    if isinstance(rules, str):
+        return TodayAccount(None, changed=False, why=rules)
     try:
         before = decision_from_json(steps[-1].decision)
-        after = drafted(file.past, file.record, Rules(release, CompiledSchemas())).last
+        after = drafted(file.past, file.record, Rules(rules, CompiledSchemas())).last
     except Underivable as error:
         return TodayAccount(None, changed=False, why=str(error))
     except MalformedJson as error:

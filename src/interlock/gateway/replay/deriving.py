@@ -97,9 +97,11 @@ def drafted(past: RecordedRun, record: CallRecord, rules: Rules) -> Draft:
     grant = _same_question(past, steps, asked, contract)
     if grant is None:
         return Draft(asked, asked, drawn)
-    bound = replace(grant.binding, policy_version=policies.version)
-    facts = replace(_facts(past, steps[-1].facts, release, contract), grant=replace(grant, binding=bound))
-    return Draft(asked, decide(call, facts, policies), drawn)
+    then = _facts(past, steps[-1].facts, release, contract)
+    # As it stood then: it has been used since.
+    stood = then.grant if then.grant is not None else grant
+    bound = replace(stood.binding, policy_version=policies.version)
+    return Draft(asked, decide(call, replace(then, grant=replace(stood, binding=bound)), policies), drawn)
 
 
 def _charges(
