@@ -18,6 +18,7 @@ from interlock.domain.canonical import Json
 from interlock.domain.identity import Role
 from interlock.domain.ids import AgentId
 from interlock.gateway.access_desk import operator_at_the_machine
+from interlock.gateway.audit_anchors import Anchorer
 from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
 from interlock.gateway.contract_desk import ContractDesk
@@ -118,7 +119,8 @@ def segment(text: str) -> str:
 def an_audit_desk(store: Store, folder: Path, clock: Clock) -> AuditDesk:
     """Return the use cases around the audit log of `store`, whose keys are in `folder`."""
     log = Log(store, KeyFiles(folder / "state"), CheckpointFile(folder / "state"), f"interlock/{TENANT}")
-    return AuditDesk(log, Watchman(Sequencer(store), Signer(log), 1_000), TENANT, clock)
+    watchman = Watchman(Sequencer(store), Signer(log), 1_000)
+    return AuditDesk(log, watchman, Anchorer(store, (), watchman), TENANT, clock)
 
 
 def a_keeping_desk(store: Store, clock: Clock) -> KeepingDesk:

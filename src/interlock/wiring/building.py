@@ -116,6 +116,7 @@ class Interlock:
             asyncio.create_task(every(_KEYS_S, desks.keeping.refresh)),
             asyncio.create_task(every(_KEEPING_S, desks.keeping.sweep)),
             asyncio.create_task(self.audit.watchman.run()),
+            asyncio.create_task(self.audit.anchorer.run()),
             *(asyncio.create_task(one.run()) for one in self.traces.following),
         ]
         try:
