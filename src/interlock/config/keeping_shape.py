@@ -50,6 +50,7 @@ ANCHOR = Record(
         Field("witness", _URL, "A witness that speaks C2SP tlog-witness."),
         Field("key", Text("a verifier key: NAME+HASH+KEY", r"\S{10,500}"), "Of a witness: its verifier key."),
         Field("credential", CREDENTIAL, "The secret that is sent as a bearer token."),
+        Field("every", DURATION, "How often a checkpoint is carried there at most.", default="1m"),
     ),
 )
 AUDIT = Record(
@@ -92,7 +93,7 @@ TRACES = Record(
             default="a file beside the journal; the journal's own PostgreSQL database",
         ),
         Field("archive", _PATH, "The folder of the Parquet files of closed days.", default="none are written"),
-        Field("export", ListOf(EXPORTER, least=1), "Receivers of all spans, by OTLP.", default="none"),
+        Field("export", ListOf(EXPORTER, least=1), "Receivers of the spans of Interlock's own work, by OTLP.", default="none"),
     ),
 )
 REDACTION = Record(
@@ -175,7 +176,7 @@ def _anchor(said: Section, found: Findings) -> Anchor | None:
     if (kinds[0] == "witness") != ("key" in said):
         found.add(said.spot, "A witness is known by its verifier key", "'key' beside 'witness', and nowhere else")
         return None
-    return Anchor(kinds[0], said.get(kinds[0]), said.get("credential"), said.get("key", ""))
+    return Anchor(kinds[0], said.get(kinds[0]), said.get("credential"), said.get("key", ""), said.get("every", 60_000))
 
 
 def _traces(said: Section) -> TraceKeeping:
