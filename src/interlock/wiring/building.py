@@ -62,6 +62,7 @@ from interlock.tools.offers import Offer
 from interlock.tools.schemas import CompiledSchemas
 from interlock.traces.ports import SpanStore
 from interlock.wiring.declaring import declaration_of, engines_of, languages_of
+from interlock.wiring.exporting import build_exports
 from interlock.wiring.keeping import build_keeping, encryption_keys
 from interlock.wiring.models import ModelRoad, build_models
 from interlock.wiring.record import AuditWork, build_audit
@@ -186,6 +187,9 @@ async def open_interlock(
         if discover:
             redactor = Redactor(keep=deployment.keeping.redaction.keep)
             built = replace(built, intake=build_intake(deployment, spans, redactor, time))
+            exports = build_exports(deployment, store, spans, secrets, redactor.words, owner, time)
+            stack.push_async_callback(exports.close)
+            built = replace(built, traces=replace(traces, following=(*traces.following, *exports.following)))
         if discover:
             await built.desks.publisher.refresh()
         yield built
