@@ -63,7 +63,8 @@ def parse_tile_path(path: str) -> Tile | Bundle:
     width = int(found["width"] or TILE_WIDTH)
     entries = found["level"] == "entries"
     tile = Bundle(number, width) if entries else Tile(int(found["level"]), number, width)
-    if tile.path != path or (isinstance(tile, Tile) and tile.level > MAX_LEVEL) or number >> (63 - TILE_HEIGHT):
+    nowhere = width > TILE_WIDTH or number >> (63 - TILE_HEIGHT) or (isinstance(tile, Tile) and tile.level > MAX_LEVEL)
+    if nowhere or tile.path != path:
         raise MalformedProof("This is not the path of a tile", do="See c2sp.org/tlog-tiles")
     return tile
 
