@@ -13,12 +13,14 @@ from interlock.audit.checkpoints import read_checkpoint
 from interlock.audit.export import FolderTarget, ZipTarget
 from interlock.cli.audit_keys import key, resume, rotate
 from interlock.cli.audit_verifying import verify
+from interlock.cli.exits import Exit
 from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
 from interlock.cli.times import duration_ms, shown
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.canonical import canonical_json, parse_json
 from interlock.domain.errors import BadInput, Conflict, UnknownRecord
+from interlock.gateway.audit_anchors import Anchored
 from interlock.gateway.audit_desk import LogStanding, ProvedEntry
 from interlock.server.api import views
 
@@ -139,21 +141,31 @@ def checkpoint(
     config: Config = HERE,
     as_json: AsJson = False,
 ) -> None:
-    """Sign all that is recorded, now, and show how the log stands."""
+    """Sign all that is recorded, now, carry it to the anchors, and show how the log stands."""
 
-    async def work(session: Session) -> tuple[bytes, LogStanding]:
-        note = await session.desks.audit.sign(session.principal)
-        return note, await session.desks.audit.standing(session.principal)
+    async def work(session: Session) -> tuple[bytes, LogStanding, tuple[Anchored, ...]]:
+        desk = session.desks.audit
+        note = await desk.sign(session.principal)
+        anchored = await desk.anchor(session.principal)
+        return note, await desk.standing(session.principal), anchored
 
-    note, standing = on_deployment(config, work)
+    note, standing, anchored = on_deployment(config, work)
+    note = standing.note or note
     if out is not None:
         out.write_bytes(note)
     output = Output(as_json)
     signed = read_checkpoint(note)
     keys = [{"since": one.since, "key": one.vkey} for one in standing.keys]
-    output.data({"origin": signed.origin, "size": signed.size, "checkpoint": note.decode(), "keys": keys})
+    anchors = [{"place": one.place.name, "problem": str(one.problem) if one.problem else None} for one in anchored]
+    output.data(
+        {"origin": signed.origin, "size": signed.size, "checkpoint": note.decode(), "keys": keys, "anchors": anchors}
+    )
     output.say(f"{note.decode().rstrip()}\n")
     output.say(f"Give auditors the log's key, by another way than the log:\n  {standing.keys[-1].vkey}")
+    for one in anchored:
+        output.say(f"Anchored at {one.place.name}." if one.problem is None else f"Not anchored: {one.problem}")
+    if any(one.problem is not None for one in anchored):
+        raise typer.Exit(Exit.ENVIRONMENT)
 
 
 def _proof(one: ProvedEntry) -> dict[str, object]:

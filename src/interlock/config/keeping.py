@@ -31,6 +31,8 @@ class Anchor:
     """Reference to a secret, sent as a bearer token."""
     key: str = ""
     """Of a witness: its verifier key, as C2SP signed-note writes it."""
+    every_ms: int = 60_000
+    """How often a checkpoint is carried there at most."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from interlock.domain.errors import Conflict, Forbidden, InterlockError, Signing
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, TenantId
 from interlock.gateway import audit_export
+from interlock.gateway.audit_anchors import Anchored, Anchorer
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Standing, Watchman, check_continuity, complete, grow
 from interlock.gateway.ports import Clock
 from interlock.gateway.record_check import RecordReport, check_records
@@ -56,10 +57,11 @@ class ProvedEntry:
 class AuditDesk:
     """What auditors ask of the log, and what operators do to it."""
 
-    def __init__(self, log: Log, watchman: Watchman, tenant: TenantId, clock: Clock) -> None:
+    def __init__(self, log: Log, watchman: Watchman, anchorer: Anchorer, tenant: TenantId, clock: Clock) -> None:
         """Work on `log`, which belongs to the deployment of `tenant`."""
         self._log = log
         self._watchman = watchman
+        self._anchorer = anchorer
         self._tenant = tenant
         self._clock = clock
 
@@ -68,9 +70,10 @@ class AuditDesk:
         """The name of the log."""
         return self._log.origin
 
-    def problem(self) -> InterlockError | None:
-        """Return why this process signs nothing at the moment, or None. For the health of the server: says nothing secret."""
-        return self._watchman.problem
+    def problems(self) -> tuple[InterlockError, ...]:
+        """Return why this process signs nothing, and which anchors do not get what it signs, at the moment."""
+        against = (self._watchman.problem, *(one.problem for one in self._anchorer.places))
+        return tuple(one for one in against if one is not None)
 
     async def standing(self, principal: Principal) -> LogStanding:
         """Return how the log stands. Raises Forbidden."""
@@ -86,6 +89,12 @@ class AuditDesk:
         """Place and sign all that has been recorded, now; return the checkpoint. Raises SigningStopped, Conflict, Forbidden."""
         self._check_auditor(principal)
         return await self._sign(self._log)
+
+    async def anchor(self, principal: Principal) -> tuple[Anchored, ...]:
+        """Carry the latest checkpoint to every anchor, now; return how each stands. Raises Forbidden."""
+        self._check_auditor(principal)
+        await self._anchorer.publish()
+        return self._anchorer.places
 
     async def prove(self, principal: Principal, what: str) -> tuple[ProvedEntry, ...]:
         """Return the entries about `what`, proved under the latest checkpoint.

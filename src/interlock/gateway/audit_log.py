@@ -225,6 +225,8 @@ class Watchman:
         self._working = False
         self.problem: InterlockError | None = None
         """Why nothing is signed at the moment; None while all is well."""
+        self.doubt: InterlockError | None = None
+        """What a place outside has against our history; while it stands, nothing is signed."""
         self.latest: bytes | None = None
         """The last checkpoint that this process has seen."""
 
@@ -257,6 +259,8 @@ class Watchman:
     async def sign(self) -> bool:
         """Sign what has a place; return whether that could be done. What stands against it is told once."""
         try:
+            if self.doubt is not None:
+                raise self.doubt
             self.latest = await self._signer.sign()
         except InterlockError as error:
             if self.problem is None or str(self.problem) != str(error):

@@ -1,12 +1,16 @@
 """The audit log of a deployment, built: what places, what signs, and what is asked about it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from interlock.adapters.anchors import FileAnchor, ObjectAnchor, WitnessAnchor
 from interlock.adapters.keys import CheckpointFile, GivenKeys, KeyFiles
 from interlock.adapters.secrets.resolver import SecretResolver
-from interlock.audit.ports import KeyRing
+from interlock.audit.ports import AnchorPlace, KeyRing
 from interlock.config import Deployment
-from interlock.domain.errors import BadInput
+from interlock.config.keeping import Anchor
+from interlock.domain.errors import BadInput, ConfigurationError, MalformedProof
+from interlock.gateway.audit_anchors import Anchored, Anchorer
 from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
 from interlock.gateway.ports import Clock, Secrets
@@ -18,6 +22,7 @@ class AuditWork:
     """What keeps the log going, and its use cases."""
 
     watchman: Watchman
+    anchorer: Anchorer
     desk: AuditDesk
 
 
@@ -40,4 +45,19 @@ def build_audit(deployment: Deployment, store: Store, secrets: Secrets, clock: C
     origin = kept.origin or f"interlock/{deployment.tenant}"
     log = Log(store, ring, CheckpointFile(state), origin)
     watchman = Watchman(Sequencer(store), Signer(log), kept.every_ms)
-    return AuditWork(watchman, AuditDesk(log, watchman, deployment.tenant, clock))
+    places = [Anchored(_place(one, deployment.folder, secrets), one.every_ms / 1_000) for one in kept.anchors]
+    anchorer = Anchorer(store, places, watchman)
+    return AuditWork(watchman, anchorer, AuditDesk(log, watchman, anchorer, deployment.tenant, clock))
+
+
+def _place(anchor: Anchor, folder: Path, secrets: Secrets) -> AnchorPlace:
+    if anchor.kind == "file":
+        return FileAnchor(folder / anchor.where)
+    if anchor.kind == "object":
+        return ObjectAnchor(anchor.where, secrets, anchor.credential)
+    try:
+        return WitnessAnchor(anchor.where, anchor.key, secrets, anchor.credential)
+    except MalformedProof as error:
+        raise ConfigurationError(
+            "The key of a witness is not a verifier key", why=str(error), do="Copy it from the witness: NAME+ID+KEY"
+        ) from None
