@@ -20,6 +20,8 @@ _KINDS = (SpanKind.INTERNAL.value, *(kind.value for kind in SpanKind))
 _STATES = (SpanStatus.UNSET.value, SpanStatus.OK.value, SpanStatus.ERROR.value)
 _NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
 _FAR = 1 << 62
+_TELLING = 10**7
+"""Smaller numbers are nobody's; a larger one can be that of a card, a telephone, a person."""
 
 
 class Redact(Protocol):
@@ -92,9 +94,9 @@ class Mapper:
             if not known.issuperset(attributes):
                 yield from self._new_names(attributes)
             for value in attributes.values():
-                if value.__class__ is str:
+                if isinstance(value, str):
                     yield value
-                elif value.__class__ is not bool:
+                elif isinstance(value, list) or value >= _TELLING or value <= -_TELLING:
                     yield str(value)
             if span.message:
                 yield span.message
@@ -137,9 +139,8 @@ class Mapper:
             return self._redact.words(value)
         if isinstance(value, list):
             return [self._value(one) for one in value]
-        if isinstance(value, bool):
+        if -_TELLING < value < _TELLING:
             return value
-        # A number can be that of a card.
         told = str(value)
         redacted = self._redact.words(told)
         return value if redacted == told else redacted
