@@ -58,6 +58,9 @@ class AuditLog(Protocol):
     def waits(self) -> bool:
         """Return whether an event has no place yet."""
 
+    def unplaced(self, limit: int) -> int:
+        """Return how many events have no place yet, counted up to `limit`."""
+
     def place(self, limit: int) -> Placed:
         """Give the next leaf indices to up to `limit` events that have none.
 

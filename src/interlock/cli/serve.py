@@ -70,7 +70,7 @@ async def _serve(config: Config, host: str | None, port: int | None, output: Out
     async with open_interlock(config, meter=meter) as interlock:
         declared = interlock.deployment.server
         gauges = Gauges(meter, interlock.store, interlock.deployment.tenant, SystemClock())
-        gauges.watch(interlock.models.recorder)
+        gauges.watch(interlock.models.recorder, interlock.audit.watchman)
         gauges.declare(interlock.desks.publisher.current())
         listening = _listen(host or declared.host, declared.port if port is None else port)
         with listening:

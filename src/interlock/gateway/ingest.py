@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from interlock.domain.errors import InterlockError, TooLarge
 from interlock.domain.ids import TenantId
 from interlock.gateway.ports import Clock
+from interlock.metrics.meter import Meter, Unmetered
 from interlock.traces.mapping import Mapper, Outcome, Redact
 from interlock.traces.ports import SpanStore
 from interlock.traces.told import Decoder
@@ -41,8 +42,16 @@ class Taken:
 class Ingest:
     """Takes the spans of every sender of one deployment."""
 
-    def __init__(self, store: SpanStore, redact: Redact, clock: Clock, kept_ms: Callable[[TenantId], int]) -> None:
+    def __init__(
+        self,
+        store: SpanStore,
+        redact: Redact,
+        clock: Clock,
+        kept_ms: Callable[[TenantId], int],
+        meter: Meter | None = None,
+    ) -> None:
         """`kept_ms` returns how long a tenant's spans are kept: older ones are not taken in the first place."""
+        self._meter = meter or Unmetered()
         self._store = store
         self._mapper = Mapper(redact)
         self._clock = clock
@@ -69,7 +78,9 @@ class Ingest:
             receipt = await self._store.add(tenant, outcome.rows)
         finally:
             self._waiting -= size
-        return Taken(receipt.stored, receipt.repeated, sum(outcome.rejected.values()), _message(outcome))
+        rejected = sum(outcome.rejected.values())
+        self._meter.spans(tenant, receipt.stored, rejected)
+        return Taken(receipt.stored, receipt.repeated, rejected, _message(outcome))
 
     async def _mapped(self, tenant: TenantId, body: bytes, decoder: Decoder) -> Outcome:
         now = self._clock.now()

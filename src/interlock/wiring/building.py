@@ -186,7 +186,7 @@ async def open_interlock(
         built = _build(parts, publisher, road, audit, traces, owner, alive_ms)
         if discover:
             redactor = Redactor(keep=deployment.keeping.redaction.keep)
-            built = replace(built, intake=build_intake(deployment, spans, redactor, time))
+            built = replace(built, intake=build_intake(deployment, spans, redactor, time, meter))
             exports = build_exports(deployment, store, spans, secrets, redactor.words, owner, time)
             stack.push_async_callback(exports.close)
             built = replace(built, traces=replace(traces, following=(*traces.following, *exports.following)))

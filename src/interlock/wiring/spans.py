@@ -14,6 +14,7 @@ from interlock.domain.ids import TenantId
 from interlock.gateway.ingest import Ingest
 from interlock.gateway.ports import Clock
 from interlock.gateway.store import Store
+from interlock.metrics.meter import Meter
 from interlock.traces.mapping import Redact
 from interlock.traces.ports import SpanStore
 from interlock.traces.told import Decoder
@@ -42,7 +43,9 @@ async def open_spans(deployment: Deployment, environ: Mapping[str, str], journal
     return await open_span_store(url)
 
 
-def build_intake(deployment: Deployment, store: SpanStore, redact: Redact, clock: Clock) -> Intake:
+def build_intake(
+    deployment: Deployment, store: SpanStore, redact: Redact, clock: Clock, meter: Meter | None = None
+) -> Intake:
     """Return what takes spans in. Protobuf is understood where the extra `otlp` is installed."""
     retention = deployment.keeping.retention
 
@@ -53,4 +56,4 @@ def build_intake(deployment: Deployment, store: SpanStore, redact: Redact, clock
     # Without the extra, senders in protobuf are told what to install, or to send JSON.
     with contextlib.suppress(ImportError):
         decoders[b"application/x-protobuf"] = importlib.import_module("interlock.adapters.otlp.decoding").Protobuf()
-    return Intake(Ingest(store, redact, clock, kept_ms), decoders)
+    return Intake(Ingest(store, redact, clock, kept_ms, meter), decoders)

@@ -24,6 +24,9 @@ class MemoryLog(AuditLog):
     def waits(self) -> bool:
         return self._trail.count() > len(self._entries)
 
+    def unplaced(self, limit: int) -> int:
+        return min(limit, self._trail.count() - len(self._entries))
+
     def place(self, limit: int) -> Placed:
         first = self.size()
         hashes = []

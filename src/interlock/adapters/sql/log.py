@@ -11,6 +11,10 @@ _LOCK = "audit log"
 
 WAITS = Statement("SELECT 1 FROM audit_events WHERE leaf_index IS NULL LIMIT 1")
 
+UNPLACED = Statement(
+    "SELECT COUNT(*) FROM (SELECT 1 FROM audit_events WHERE leaf_index IS NULL LIMIT :limit) AS unplaced"
+)
+
 SIZE = Statement("SELECT MAX(leaf_index) FROM audit_events WHERE leaf_index IS NOT NULL")
 
 # Never `seq > cursor`: transactions commit out of the order of their numbers, and the late ones would be skipped.
@@ -75,6 +79,10 @@ class SqlLog(AuditLog):
 
     def waits(self) -> bool:
         return self._session.one(WAITS, {}) is not None
+
+    def unplaced(self, limit: int) -> int:
+        row = self._session.one(UNPLACED, {"limit": limit})
+        return int(row[0]) if row is not None else 0
 
     def place(self, limit: int) -> Placed:
         self._session.lock(_LOCK)
