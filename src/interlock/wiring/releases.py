@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from interlock.config import load_deployment
@@ -47,7 +48,10 @@ class Archived:
         own = files is None
         with tempfile.TemporaryDirectory(prefix="interlock-release-") as name:
             entry = written(files if files is not None else self.files, Path(name))
-            return self._published(entry, missing=own, id=self.release.id if own else "")
+            try:
+                return self._published(entry, missing=own, id=self.release.id if own else "")
+            except ConfigurationError as error:
+                raise _placed(error, f"{name}/") from None
 
     def _published(self, entry: Path, *, missing: bool, id: str) -> Release:
         deployment = load_deployment(entry)
@@ -126,6 +130,15 @@ def written(files: Declared, folder: Path) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(body)
     return folder / files.entry
+
+
+def _placed(error: ConfigurationError, folder: str) -> ConfigurationError:
+    """Return `error` as it would read if the files stood where the reader has them."""
+    problems = tuple(
+        replace(each, spot=replace(each.spot, file=each.spot.file.replace(folder, ""))) for each in error.problems
+    )
+    what, why = error.what.replace(folder, ""), error.why.replace(folder, "")
+    return ConfigurationError(what, why=why, do=error.do, problems=problems)
 
 
 def _refuse_unknown(problems: tuple[object, ...]) -> None:

@@ -16,7 +16,7 @@ class Settling:
     """When the hold of a call ends, and how much of each charge it spends then."""
 
     at: int | None
-    """None while the outcome is unknown: then it is held for good."""
+    """None while nobody knows: then it is held for good."""
     failed: bool = False
     busy_ms: int | None = None
     released: bool = False
@@ -36,7 +36,7 @@ def settling_of(record: CallRecord, decided_at: int) -> Settling:
     if record.status in _DONE:
         busy = record.extras.get("busy_ms")
         return Settling(record.updated_at, failed=record.status is CallStatus.FAILED, busy_ms=busy)
-    if record.status is CallStatus.UNKNOWN:
+    if record.status in (CallStatus.UNKNOWN, CallStatus.PENDING, CallStatus.EXECUTING):
         return Settling(None)
     if record.status is CallStatus.DENIED and record.approval is not None:
         return Settling(record.updated_at, released=True)
