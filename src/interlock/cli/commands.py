@@ -30,10 +30,15 @@ COMMANDS = {
     "policy": Place("interlock.cli.policy", "Rules, held against what has happened."),
     "runs": Place("interlock.cli.runs", "Runs, their calls, and outcomes that nobody knows."),
     "explain": Place("interlock.cli.explain", "Tell why something was, or was not, done."),
+    "traces": Place("interlock.cli.traces", "What runs did and what came of it: traces, figures, the archive."),
     "tools": Place("interlock.cli.tools", "The tools, as reviewed."),
     "models": Place("interlock.cli.models", "The models, whether they answer, what they cost."),
     "keys": Place("interlock.cli.keys", "Keys of people, services and agents."),
     "budgets": Place("interlock.cli.budgets", "What is spent, held and left."),
+    "erase": Place("interlock.cli.erase", "Erase what is kept of a user or a run."),
+    "retention": Place("interlock.cli.retention", "For how long what is kept, and what is let go of."),
+    "holds": Place("interlock.cli.holds", "Legal holds: what may not be erased."),
+    "encryption": Place("interlock.cli.encryption", "The keys under which bodies are kept."),
     "audit": Place("interlock.cli.audit", "Who did what, and under which rules."),
     "metrics": Place(
         "interlock.cli.metrics", "The figures at /metrics, with the alerts and the dashboard that go with them."

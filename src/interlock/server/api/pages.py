@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 from interlock.domain.canonical import Json, JsonObject
-from interlock.server.api import documents, models_documents
+from interlock.server.api import documents, models_documents, traces_documents
 from interlock.server.api.openapi import descriptions, reference
 from interlock.server.api.operations import Description, Nothing
 from interlock.server.api.shapes import schema_of
@@ -29,6 +29,13 @@ _NESTED = (
     models_documents.SpanDocument,
     models_documents.AttemptSpanDocument,
     models_documents.SpendingGroupDocument,
+    traces_documents.RunSumsDocument,
+    traces_documents.TraceSpanDocument,
+    traces_documents.SpanEventDocument,
+    traces_documents.SpanLinkDocument,
+    traces_documents.ComparedDocument,
+    traces_documents.FiguresDocument,
+    traces_documents.ReasonDocument,
     documents.ApprovalDocument,
     documents.VoteDocument,
     documents.BrakeDocument,

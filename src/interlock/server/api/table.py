@@ -1,6 +1,6 @@
 """The one table of operations, from which routes and reference follow."""
 
-from interlock.server.api import access, approvals, controls, explain, models, records, runs
+from interlock.server.api import access, approvals, controls, explain, keeping, models, records, runs, traces
 from interlock.server.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -10,6 +10,8 @@ OPERATIONS: tuple[Operation, ...] = (
     *controls.OPERATIONS,
     *access.OPERATIONS,
     *records.OPERATIONS,
+    *traces.OPERATIONS,
+    *keeping.OPERATIONS,
     *explain.OPERATIONS,
 )
 """Every operation of the management API."""
