@@ -3,5 +3,7 @@
 from alembic import context
 
 _given = context.config.attributes
-context.configure(connection=_given["connection"], version_table=_given["versions"], transactional_ddl=True)
+context.configure(
+    connection=_given["connection"], version_table=_given.get("versions", "alembic_version"), transactional_ddl=True
+)
 context.run_migrations()
