@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import chain
 from typing import NamedTuple
 
@@ -55,40 +56,62 @@ class Understood(NamedTuple):
 NOTHING = Understood(Category.OTHER, "", "", "", "", 0, 0, 0)
 
 
-def understood(attributes: Attributes) -> Understood:
-    """Return what `attributes` say."""
-    # Most spans know few of the names, so only these are looked at further.
-    spoken = _SPOKEN.intersection(attributes)
-    if not spoken:
-        return NOTHING
-    return Understood(
-        _category(attributes, spoken),
-        _word(_RUN, attributes, spoken),
-        _word(_WORKFLOW, attributes, spoken),
-        _word(_USER, attributes, spoken),
-        _word(_MODEL, attributes, spoken),
-        _count(_INPUT, attributes, spoken),
-        _count(_OUTPUT, attributes, spoken),
-        _count(_NANOS, attributes, spoken) or _nanos(attributes, spoken),
+class _Plan(NamedTuple):
+    """Which of the names that a span uses say what; the same few sets of names come again and again."""
+
+    kinds: tuple[Kinds, ...]
+    sign: Category
+    words: tuple[tuple[str, ...], ...]
+    """For run, workflow, user and model: names, the most telling first."""
+    counts: tuple[str | None, ...]
+    """For tokens read, tokens written, nano-dollars and dollars."""
+
+
+@lru_cache(maxsize=2048)
+def _plan(spoken: frozenset[str]) -> _Plan:
+    def named(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in spoken)
+
+    return _Plan(
+        tuple(kinds for kinds in _KINDS if kinds.attribute in spoken),
+        next((category for name, category in _SIGNS.items() if name in spoken), Category.OTHER),
+        tuple(map(named, (_RUN, _WORKFLOW, _USER, _MODEL))),
+        tuple(next(iter(named(names)), None) for names in (_INPUT, _OUTPUT, _NANOS, _DOLLARS)),
     )
 
 
-def _category(attributes: Attributes, spoken: frozenset[str]) -> Category:
-    for kinds in _KINDS:
-        if kinds.attribute in spoken:
-            value = attributes[kinds.attribute]
-            found = kinds.meanings.get(value.lower()) if isinstance(value, str) else None
-            if found is not None:
-                return found
-    return next((category for name, category in _SIGNS.items() if name in spoken), Category.OTHER)
+def understood(attributes: Attributes) -> Understood:
+    """Return what `attributes` say."""
+    spoken = _SPOKEN.intersection(attributes)
+    if not spoken:
+        return NOTHING
+    kinds, sign, (runs, workflows, users, models), (read, written, nanos, dollars) = _plan(spoken)
+    return Understood(
+        _category(attributes, kinds, sign),
+        _word(attributes, runs) if runs else "",
+        _word(attributes, workflows) if workflows else "",
+        _word(attributes, users) if users else "",
+        _word(attributes, models) if models else "",
+        _whole(attributes[read], 1) if read else 0,
+        _whole(attributes[written], 1) if written else 0,
+        _cost(attributes, nanos, dollars) if nanos or dollars else 0,
+    )
 
 
-def _word(names: tuple[str, ...], attributes: Attributes, spoken: frozenset[str]) -> str:
+def _category(attributes: Attributes, asked: tuple[Kinds, ...], sign: Category) -> Category:
+    for kinds in asked:
+        value = attributes[kinds.attribute]
+        found = kinds.meanings.get(value.lower()) if isinstance(value, str) else None
+        if found is not None:
+            return found
+    return sign
+
+
+def _word(attributes: Attributes, names: tuple[str, ...]) -> str:
     for name in names:
-        if name in spoken:
-            word = column(attributes[name])
-            if word:
-                return word
+        word = column(attributes[name])
+        if word:
+            return word
     return ""
 
 
@@ -99,22 +122,15 @@ def column(value: Told) -> str:
     return value.replace("\0", "")[:LONGEST_WORD] if len(value) > LONGEST_WORD or "\0" in value else value
 
 
-def _count(names: tuple[str, ...], attributes: Attributes, spoken: frozenset[str]) -> int:
-    for name in names:
-        if name in spoken:
-            return _whole(attributes[name], 1)
-    return 0
-
-
-def _nanos(attributes: Attributes, spoken: frozenset[str]) -> int:
-    for name in _DOLLARS:
-        if name in spoken:
-            return _whole(attributes[name], 1_000_000_000)
-    return 0
+def _cost(attributes: Attributes, nanos: str | None, dollars: str | None) -> int:
+    exactly = _whole(attributes[nanos], 1) if nanos else 0
+    return exactly or (_whole(attributes[dollars], 1_000_000_000) if dollars else 0)
 
 
 def _whole(value: Told, times: int) -> int:
     """Return `value` times `times` as a whole number that a sum can bear; 0 for what is no number."""
+    if value.__class__ is int:
+        return min(max(value * times, 0), _MOST)
     if isinstance(value, str):
         try:
             value = float(value)

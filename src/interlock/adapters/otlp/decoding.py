@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -65,25 +65,32 @@ def _span(one: Any) -> ToldSpan:  # noqa: ANN401 - a message of a library withou
     )
 
 
-def _attributes(found: Iterable[Any]) -> tuple[Attributes, int]:
+def _attributes(found: Sequence[Any]) -> tuple[Attributes, int]:
     """Return attributes by name, and how many were too many."""
+    dropped = max(len(found) - MOST_ATTRIBUTES, 0)
     attributes: Attributes = {}
-    dropped = 0
-    for one in found:
+    for one in found[:MOST_ATTRIBUTES] if dropped else found:
         value = one.value
+        # Most are texts, and a text that is not empty can be nothing else: to ask which it is takes longer.
+        text = value.string_value
+        if text:
+            attributes[one.key] = text
+            continue
+        number = value.int_value
+        if number:
+            attributes[one.key] = number
+            continue
         which = value.WhichOneof("value")
-        if len(attributes) >= MOST_ATTRIBUTES:
-            dropped += 1
-        elif which == "string_value":
-            attributes[one.key] = value.string_value
-        elif which == "int_value":
-            attributes[one.key] = value.int_value
-        elif which is not None:
+        if which is not None:
             attributes[one.key] = _other(value, which)
     return attributes, dropped
 
 
 def _other(value: Any, which: str) -> Told:  # noqa: ANN401 - see above
+    if which == "string_value":
+        return ""
+    if which == "int_value":
+        return 0
     if which == "bool_value":
         return bool(value.bool_value)
     if which == "double_value":
