@@ -1,6 +1,6 @@
 """`interlock runs`."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
@@ -19,7 +19,8 @@ from interlock.domain.money import usd
 from interlock.domain.runs import Run
 from interlock.models.ports import ModelCallFilter, Spending
 from interlock.runs.ports import CallFilter
-from interlock.server.api import models_views, views
+from interlock.server.api import models_views, traces_views, views
+from interlock.traces.ports import RunSummary
 
 app = typer.Typer(
     help="Runs, their calls, and outcomes that nobody knows.", no_args_is_help=True, rich_markup_mode=None
@@ -36,14 +37,28 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, as `int
 def list_(config: Config = HERE, limit: Limited = 20, as_json: AsJson = False) -> None:
     """List the newest runs."""
 
-    async def work(session: Session) -> tuple[Run, ...]:
-        return await session.desks.runs.runs(session.principal, limit)
+    async def work(session: Session) -> tuple[tuple[Run, ...], dict[RunId, RunSummary]]:
+        desks = session.desks
+        listed = await desks.runs.runs(session.principal, limit)
+        await desks.traces.refresh()
+        return listed, await desks.traces.sums(session.principal, tuple(run.id for run in listed))
 
-    found = on_deployment(config, work)
+    found, sums = on_deployment(config, work)
     output = Output(as_json)
-    output.data({"runs": [views.run(one) for one in found]})
-    rows = [(one.id, one.agent, one.outcome or one.state, one.user or "-", shown(one.opened_at)) for one in found]
-    output.table(("run", "agent", "state", "user", "opened"), rows, empty="No run was opened yet.")
+    output.data({"runs": [_listed(one, sums.get(one.id)) for one in found]})
+    columns = ("run", "agent", "state", "user", "opened", "took", "models", "tools", "USD")
+    rows = [
+        (
+            one.id,
+            one.agent,
+            one.outcome or one.state,
+            one.user or "-",
+            shown(one.opened_at),
+            *_sums(one, sums.get(one.id)),
+        )
+        for one in found
+    ]
+    output.table(columns, rows, empty="No run was opened yet.")
     if found:
         output.say(f"\nNext: interlock runs show {found[0].id}")
 
@@ -157,6 +172,18 @@ class _Whole:
     calls: tuple[CallRecord, ...]
     model_calls: tuple[ModelCallRecord, ...]
     spent: Spending
+
+
+def _listed(run: Run, sums: RunSummary | None) -> dict[str, object]:
+    """Return the document of a run with its sums; null while nothing has been added up."""
+    return {**asdict(views.run(run)), "sums": None if sums is None else traces_views.sums(sums)}
+
+
+def _sums(run: Run, sums: RunSummary | None) -> tuple[str, ...]:
+    took = "-" if run.ended_at is None else f"{(run.ended_at - run.opened_at) / 1_000:,.1f} s"
+    if sums is None:
+        return (took, "-", "-", "-")
+    return (took, str(sums.model_calls), str(sums.tool_calls), usd(sums.known_cost_nano_usd))
 
 
 def _summary(output: Output, whole: _Whole) -> None:
