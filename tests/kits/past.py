@@ -17,6 +17,7 @@ from interlock.domain.ids import AgentId, ApprovalId, CallId, PrincipalId, RunId
 from interlock.domain.runs import RunOutcome
 from interlock.gateway.requests import CallRequest
 from interlock.gateway.run_desk import Opening
+from interlock.gateway.store import Store
 from interlock.runs.ports import CallFilter
 from interlock.wiring import Interlock, open_interlock
 from tests.kits.gate import StillClock
@@ -96,7 +97,7 @@ class Story:
 
     calls: tuple[Told, ...]
     instruction: str = (
-        "Refund 49.00 USD for order o-1 and refund 60.00 USD for order o-2 and mail a@b.example when done."
+        "Refund 49.00 USD for order o-1 and refund 60.00 USD for order o-2002 and mail a@b.example when done."
     )
     user: str = "u1"
     outcome: RunOutcome | None = RunOutcome.SUCCEEDED
@@ -105,7 +106,7 @@ class Story:
 
 READ = Told("read_order", {"order_id": "o-1"})
 REFUND = Told("refund", {"order_id": "o-1", "amount": 49.0})
-LARGE = Told("refund", {"order_id": "o-2", "amount": 60.0}, Verdict.APPROVE)
+LARGE = Told("refund", {"order_id": "o-2002", "amount": 60.0}, Verdict.APPROVE)
 MAIL = Told("mail", {"to": "a@b.example", "text": "done"}, Verdict.APPROVE)
 BUSY = Story((READ, REFUND, LARGE, MAIL, Told("refund", {"order_id": "o-1"}), Told("nope", {}), READ, READ, READ))
 
@@ -128,9 +129,9 @@ def write(folder: Path, files: Mapping[str, Any] = RULES) -> Path:
 
 
 @asynccontextmanager
-async def a_shop(folder: Path, clock: StillClock | None = None) -> AsyncIterator[Interlock]:
-    """Open the deployment in `folder`."""
-    async with open_interlock(folder, clock=clock or StillClock()) as opened:
+async def a_shop(folder: Path, clock: StillClock | None = None, store: Store | None = None) -> AsyncIterator[Interlock]:
+    """Open the deployment in `folder`, over its own store or another."""
+    async with open_interlock(folder, clock=clock or StillClock(), store=store) as opened:
         yield opened
 
 

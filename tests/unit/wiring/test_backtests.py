@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from interlock.adapters.memory import MemoryStore
 from interlock.domain.canonical import canonical_json
 from interlock.domain.decisions import Effect
 from interlock.domain.errors import BadInput, ConfigurationError
@@ -110,10 +111,10 @@ async def test_the_past_is_decided_as_the_live_gate_would(tmp_path: Path, rules:
     told = STORIES[story]
     under_b = write(tmp_path / "b", with_rules(OTHER_RULES[rules]))
     clock = StillClock()
-    async with a_shop(under_b, clock) as live:
-        lived = {one.call.key.call: decided_steps(one) for one in await play(live, clock, "r1", told)}
+    async with a_shop(under_b, clock, MemoryStore()) as live:
+        lived = {str(one.call.key.call): decided_steps(one) for one in await play(live, clock, "r1", told)}
     clock = StillClock()
-    async with a_shop(write(tmp_path / "a"), clock) as shop:
+    async with a_shop(write(tmp_path / "a"), clock, MemoryStore()) as shop:
         await play(shop, clock, "r1", told)
         past = await archived(shop.store, TENANT)
         release = candidate(past, Question(tmp_path / "a", policy=under_b))
