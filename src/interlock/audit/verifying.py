@@ -331,12 +331,13 @@ class _Walk:
     def __init__(self, export: _Export, kept: Sequence[_Checkpoint], witnesses: Sequence[_Key]) -> None:
         self._export = export
         self._tree = _Tree(export.files)
-        self._keys = export.keys
         self._signing = 0
         """The place of the key that signed the last checkpoint; those up to `_known` were introduced by entries since."""
         self._known = 0
         self._witnesses = witnesses
-        self._kept = {size: {one.root for one in kept if one.size == size} for size in {one.size for one in kept}}
+        self._kept: dict[int, set[bytes]] = {}
+        for one in kept:
+            self._kept.setdefault(one.size, set()).add(one.root)
         self.checkpoints = 0
         self.cosigned: dict[str, int] = {}
 
@@ -355,7 +356,7 @@ class _Walk:
         self._tree.check_rest()
         if next(leaves, None) is not None or {*self._export.files.names} != {"manifest", *_FILES, *self._tree.tiles}:
             raise _tampered("it holds entries or tiles beyond its checkpoint")
-        if self._known + 1 != len(self._keys):
+        if self._known + 1 != len(self._export.keys):
             raise _tampered("it names a key that no entry introduced")
 
     def _take(self, leaf: bytes) -> None:
@@ -363,15 +364,15 @@ class _Walk:
         # What is written canonically spells the kind in this way and no other.
         if b'"kind":"log.key_rotated"' in leaf and (event := json.loads(leaf))["kind"] == "log.key_rotated":
             self._known += 1
-            if self._known >= len(self._keys) or self._keys[self._known].text != event["subject"]:
+            if self._known >= len(self._export.keys) or self._export.keys[self._known].text != event["subject"]:
                 raise _tampered(f"entry {self._tree.size - 1} introduces a key that is not among its keys")
 
     def _check_checkpoint(self, checkpoint: _Checkpoint) -> None:
         if self._tree.root() != checkpoint.root:
             raise _tampered(f"the first {checkpoint.size} entries are not those that the log signed")
         # A key is trusted because the one before it signed the tree that holds its introduction.
-        needed = self._keys[self._signing : self._known + 1]
-        if not checkpoint.note.signers(self._keys).issuperset(needed):
+        needed = self._export.keys[self._signing : self._known + 1]
+        if not checkpoint.note.signers(self._export.keys).issuperset(needed):
             raise _tampered(f"the checkpoint of {checkpoint.size} entries is not signed by {needed[-1].text}")
         self._signing = self._known
         self.checkpoints += 1

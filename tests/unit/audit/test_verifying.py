@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -322,3 +323,24 @@ def test_an_export_goes_to_a_stream_that_cannot_be_sought_in(log: Log) -> None:
     chunks = list(zip_chunks(log.exported(SIZES), SECOND))
 
     assert len(zipfile.ZipFile(io.BytesIO(b"".join(chunks))).namelist()) == len(set(verifying._FILES)) + 1 + 4
+
+
+def test_a_damaged_zip_ends_in_a_verdict_and_is_intact_only_if_its_files_are(log: Log, tmp_path: Path) -> None:
+    """The archive is wrapping: what counts is what it holds."""
+    whole = b"".join(zip_chunks(Log.of(30).exported([10, 30]), FIRST))
+    wanted = contents(whole)
+    archive, draw, outcomes = tmp_path / "export.zip", random.Random(7), set()
+    for _ in range(200):
+        data, at = bytearray(whole), draw.randrange(len(whole))
+        data[at] ^= draw.randrange(1, 256)
+        archive.write_bytes(data)
+        outcome = verify(archive, keys=[KEY]).outcome
+        outcomes.add(outcome)
+        assert outcome is not Outcome.INTACT or contents(bytes(data)) == wanted
+
+    assert {Outcome.INTACT, Outcome.UNREADABLE} <= outcomes
+
+
+def contents(archive: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(archive)) as file:
+        return {one.filename: file.read(one) for one in file.infolist()}
