@@ -268,6 +268,10 @@ async def test_with_its_key_everything_of_a_tenant_is_gone_and_work_goes_on(data
             model_call = await one.read(lambda tx: tx.models.find(ACME, ModelCallId("mc-1")))
             assert model_call is not None
             assert model_call.erased
+            assert (model_call.cost_nano_usd, model_call.usage.total) == (
+                a_model_record().cost_nano_usd,
+                a_model_record().usage.total,
+            )
             assert await one.read(lambda tx: tx.models.cached(ACME, "k", NOW)) is None
             for read in (lambda tx: tx.evidence.since(ACME, RUN, 0), lambda tx: tx.approvals.find(an_approval().id)):
                 with pytest.raises(Erased):

@@ -44,20 +44,20 @@ PROPOSE = Statement("""
 
 FIND = Statement("""
     SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
-           first_byte_ms, cached, body
+           first_byte_ms, cached, body, provider, served, input, output, cache_read, reasoning, cost_nano_usd
     FROM model_calls WHERE tenant = :tenant AND call = :call
 """)
 
 LATEST = Statement(
     """
     SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
-           first_byte_ms, cached, body
+           first_byte_ms, cached, body, provider, served, input, output, cache_read, reasoning, cost_nano_usd
     FROM model_calls WHERE tenant = :tenant AND (:agent IS NULL OR agent = :agent)
     ORDER BY seq DESC LIMIT :limit
     """,
     postgresql="""
     SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
-           first_byte_ms, cached, body
+           first_byte_ms, cached, body, provider, served, input, output, cache_read, reasoning, cost_nano_usd
     FROM model_calls WHERE tenant = :tenant AND (CAST(:agent AS text) IS NULL OR agent = :agent)
     ORDER BY seq DESC LIMIT :limit
     """,
@@ -67,13 +67,13 @@ LATEST = Statement(
 LATEST_OF_RUN = Statement(
     """
     SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
-           first_byte_ms, cached, body
+           first_byte_ms, cached, body, provider, served, input, output, cache_read, reasoning, cost_nano_usd
     FROM model_calls WHERE tenant = :tenant AND run = :run AND (:agent IS NULL OR agent = :agent)
     ORDER BY +seq DESC LIMIT :limit
     """,
     postgresql="""
     SELECT tenant, call, run, agent, principal, user_id, step, model, tier, status, started_at, duration_ms,
-           first_byte_ms, cached, body
+           first_byte_ms, cached, body, provider, served, input, output, cache_read, reasoning, cost_nano_usd
     FROM model_calls WHERE tenant = :tenant AND run = :run AND (CAST(:agent AS text) IS NULL OR agent = :agent)
     ORDER BY +seq DESC LIMIT :limit
     """,
@@ -300,21 +300,28 @@ _GONE: tuple[Any, ...] = (Dialect.OPENAI_CHAT, None, False, (), "", "", {}, (), 
 """Stands for a body whose key was destroyed."""
 
 
+def _summed(columns: Row, duration_ms: int) -> list[Any]:
+    """Return what the columns know of the attempts of a call whose body is gone, as one attempt."""
+    provider, served, used_input, output, cache_read, reasoning, cost = columns
+    usage = [used_input, output, cache_read, 0, 0, reasoning, 0, 0]
+    return [[provider, served, _SERVED if served else "", duration_ms, usage, UsageSource.PROVIDER, cost]]
+
+
 def _opened(body: bytes, tenant: TenantId, call: ModelCallId, seals: Seals) -> Any:  # noqa: ANN401 - as it was encoded
+    """Return the body, or None when its key was destroyed."""
     try:
         return decode(seals.open(tenant, place(tenant, call), body))
     except Erased:
-        return _GONE
+        return None
 
 
 def record_of(row: Row, seals: Seals) -> ModelCallRecord:
     """Return the record that a row of `model_calls` stands for. Raises RecordDamaged."""
-    tenant, call, run, agent, principal, user, step, model, tier, status, started_at, duration, first, cached, body = (
-        row
-    )
-    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt, *trace = _opened(
-        body, tenant, call, seals
-    )
+    tenant, call, run, agent, principal, user, step, model, tier, status, started_at, duration, first, cached = row[:14]
+    body = _opened(row[14], tenant, call, seals)
+    dialect, labels, streamed, attempts, stop, prices, route, events, proposals, failure, salt, *trace = body or _GONE
+    if body is None:
+        attempts = _summed(row[15:], duration)
     return ModelCallRecord(
         call=ModelCall(
             id=call,

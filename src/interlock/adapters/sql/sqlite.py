@@ -44,6 +44,8 @@ _PRAGMAS = (
     # So that INSERT OR REPLACE cannot slip past the triggers that protect the audit trail.
     "PRAGMA recursive_triggers = ON",
     "PRAGMA journal_size_limit = 67108864",
+    # What is deleted is overwritten; some builds of SQLite do so by themselves, and some leave it in the file.
+    "PRAGMA secure_delete = ON",
 )
 
 
