@@ -1,19 +1,29 @@
 """Take personal data and secrets out of whatever is about to be stored, logged or exported."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
-from interlock.checks.detectors import Find, finds
+import orjson
+
+from interlock.checks.credentials import is_secret_name, is_value
+from interlock.checks.detectors import DETECTORS, candidates, gate
+from interlock.checks.finding import Detector, Find, merged, without
+from interlock.checks.gate import Gate
 from interlock.checks.known_secrets import KnownSecrets
-from interlock.checks.plain_text import plain
+from interlock.checks.plain_text import disguises, plain
+from interlock.checks.second_look import HINTS, looked_again
 from interlock.domain.canonical import Json
 
 Recogniser = Callable[[str], tuple[Find, ...]]
 """Finds further things in a text in plain form. Called by many threads at once."""
 
+SECRET_KINDS = frozenset({"api_key", "jwt", "private_key", "credential", "secret"})
+"""Kinds that no setting keeps."""
 _DEEPEST = 100
 """Levels of nesting; what lies deeper is left out."""
 _CARD_DIGITS = 10**12
+"""Integers from here on may be card numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +34,68 @@ class Redactor:
     keep: frozenset[str] = frozenset()
     """Kinds that stay."""
     recognisers: tuple[Recogniser, ...] = ()
+    _gate: Gate = field(default_factory=gate)
 
-    def gate(self, data: bytes) -> bool:
-        """Return whether something may be in `data` (UTF-8, or UTF-8 texts inside of a binary format); False is certain.
+    @staticmethod
+    def of(
+        secrets: Collection[str] = (), keep: Collection[str] = (), recognisers: tuple[Recogniser, ...] = ()
+    ) -> "Redactor":
+        """Return what takes out `secrets` and whatever the detectors and `recognisers` know, except the kinds of `keep`."""
+        known = KnownSecrets.of(secrets)
+        passing = frozenset(keep) - SECRET_KINDS
+        if not known.forms:
+            return Redactor(known, passing, recognisers)
+        second = Detector(HINTS, lambda _: iter(()))
+        return Redactor(known, passing, recognisers, Gate.of((*DETECTORS, second), (disguises(), *known.hints)))
 
-        One pass over the bytes: what it lets pass need not be looked at piece by piece.
+    def gate(self, data: bytes, *, binary: bool = True) -> bool:
+        """Return whether something may be in `data`; False is certain, and then nothing in it need be looked at.
+
+        `data` is UTF-8, JSON included, or UTF-8 texts inside of a `binary` format such as protobuf. One pass over the bytes.
         """
-        return True if self.recognisers else bool(data)
+        return bool(self.recognisers) or self._gate.speaks(data, binary=binary)
 
     def text(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Return `text` without what is found, and the kinds found, sorted. A text in which nothing is comes back as it is."""
         normal = plain(text)
-        found = [find for find in finds(normal) if find.kind not in self.keep]
-        found += self.secrets.finds(normal)
-        for recognise in self.recognisers:
-            found += [find for find in recognise(normal) if find.kind not in self.keep]
+        found = self._finds(normal)
         if not found:
             return text, ()
-        return _without(normal, found), tuple(sorted({find.kind for find in found}))
+        return without(normal, found), tuple(sorted({find.kind for find in found}))
 
     def words(self, text: str) -> str:
         """Return `text` without what is found."""
         return self.text(text)[0]
 
     def value(self, value: Json) -> tuple[Json, tuple[str, ...]]:
-        """Return `value` with every text in it redacted, names of fields too, and the kinds found, sorted."""
+        """Return `value` with every text in it redacted, names of fields too, and the kinds found, sorted.
+
+        What a field holds whose name says that it is a secret goes in any case. A value in which nothing is comes back as
+        it is.
+        """
+        if not isinstance(value, str) and not self._may_hold(value):
+            return value, ()
         kinds: set[str] = set()
         cleaned = self._value(value, kinds, 0)
         return (cleaned, tuple(sorted(kinds))) if kinds else (value, ())
+
+    def _finds(self, normal: str) -> tuple[Find, ...]:
+        data = normal.encode("utf-8", "replace")
+        if not self.gate(data, binary=False):
+            return ()
+        found = candidates(normal, data)
+        found += self.secrets.finds(normal, data)
+        if self.secrets.forms:
+            found += looked_again(normal, lambda text: tuple(self.secrets.finds(text, text.encode("utf-8", "replace"))))
+        for recognise in self.recognisers:
+            found += recognise(normal)
+        return merged(find for find in found if find.kind not in self.keep)
+
+    def _may_hold(self, value: Json) -> bool:
+        try:
+            return self.gate(orjson.dumps(value), binary=False)
+        except orjson.JSONEncodeError:
+            return True
 
     def _value(self, value: Json, kinds: set[str], depth: int) -> Json:
         if isinstance(value, str):
@@ -77,26 +121,15 @@ class Redactor:
             name = self._value(key, kinds, depth)
             while name in cleaned:
                 name += "+"
-            cleaned[name] = self._value(inner, kinds, depth)
+            if isinstance(inner, str) and is_value(inner) and is_secret_name(name):
+                kinds.add("credential")
+                cleaned[name] = "[credential]"
+            else:
+                cleaned[name] = self._value(inner, kinds, depth)
         return cleaned
 
 
-def _without(text: str, found: list[Find]) -> str:
-    """Return `text` without `found`; places that overlap become one, named after the longest of them."""
-    found.sort(key=lambda find: (find.start, -find.end))
-    pieces: list[str] = []
-    position, index = 0, 0
-    while index < len(found):
-        first = found[index]
-        start, end, kind, longest = first.start, first.end, first.kind, first.end - first.start
-        index += 1
-        while index < len(found) and found[index].start < end:
-            other = found[index]
-            if other.end - other.start > longest:
-                kind, longest = other.kind, other.end - other.start
-            end = max(end, other.end)
-            index += 1
-        pieces += [text[position:start], f"[{kind}]"]
-        position = end
-    pieces.append(text[position:])
-    return "".join(pieces)
+@cache
+def by_form() -> Redactor:
+    """Return the redactor that knows no secret of anybody: it goes by form only."""
+    return Redactor()
