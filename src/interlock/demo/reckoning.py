@@ -4,10 +4,12 @@ import re
 import time
 from dataclasses import dataclass
 
+from interlock.audit.verifying import Outcome
 from interlock.demo.day import Day, Played, Step, auditor
 from interlock.domain.audit import AuditKind
 from interlock.domain.calls import CallRecord, CallStatus
 from interlock.domain.models import ModelCallRecord
+from interlock.gateway.replay.exact import Derivation
 from interlock.runs.ports import CallFilter
 
 _MOST = 1_000
@@ -106,7 +108,29 @@ async def checks(day: Day, played: tuple[Played, ...], total: Sums) -> tuple[Che
         Check("every executed call was proposed by a model, or written by a person", all_proposed(journal, models)),
         Check("tokens and cost in the ledger are those of the model calls", await _pays_for(day, journal, models)),
         Check("no vendor of a model saw an e-mail address or a bank account", nothing_left(day.heard)),
+        Check("every decision follows again from its facts, to the byte", await _derives(day, journal)),
+        Check("the audit log is whole, and every record is what it says", await _proves(day)),
     )
+
+
+async def _derives(day: Day, journal: tuple[CallRecord, ...]) -> bool:
+    """Return whether every decision of the day can be made again from its record, and comes out the same."""
+    desks = day.gate.desks
+    runs = sorted({record.call.key.run for record in journal})
+    replays = [await desks.replays.replay(auditor(desks), run) for run in runs]
+    found = [moment.derivation for replay in replays for moment in replay.moments if moment.derivation is not None]
+    return len(found) >= len(journal) and set(found) == {Derivation.SAME}
+
+
+async def _proves(day: Day) -> bool:
+    """Return whether the log verifies, by code that shares nothing with what wrote it, and the journal against the log."""
+    desks = day.gate.desks
+    # Another second, and the last events would be signed anyway.
+    await desks.audit.sign(auditor(desks))
+    keys = tuple(str(key) for key in await desks.audit.verifiers())
+    verdict = await desks.audit.verify(auditor(desks), keys, ())
+    report = await desks.audit.check_records(auditor(desks))
+    return verdict.outcome is Outcome.INTACT and report.checked > 0 and not report.findings
 
 
 def all_proposed(journal: tuple[CallRecord, ...], models: tuple[ModelCallRecord, ...]) -> bool:
