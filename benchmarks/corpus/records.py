@@ -67,6 +67,10 @@ class Record:
     """Tool and arguments of the writes that the task asks for, where the source says so."""
     success: bool | None
     """The recorded outcome, for sources whose outcome cannot be computed anew."""
+    utility: bool | None = None
+    """The recorded outcome, for sources whose outcome can."""
+    costs: tuple[tuple[int, int, int], ...] = ()
+    """Of each reply of the model: prompt tokens, completion tokens, nano-dollars; where the source says so."""
 
     @property
     def attacked(self) -> bool:
@@ -142,7 +146,16 @@ def _record(raw: dict[str, Any], group: Group, number: int) -> Record:
         final_output=next((_text(message) for message in reversed(messages) if message["role"] == "assistant"), ""),
         expected_writes=_expected_writes(raw),
         success=raw["outcome"].get("success"),
+        utility=raw["outcome"].get("utility"),
+        costs=tuple(_costs(messages)),
     )
+
+
+def _costs(messages: list[dict[str, Any]]) -> Iterator[tuple[int, int, int]]:
+    for message in messages:
+        usage, cost = message.get("usage"), message.get("cost_usd")
+        if message["role"] == "assistant" and usage and cost is not None:
+            yield usage["prompt_tokens"], usage["completion_tokens"], round(cost * 1_000_000_000)
 
 
 def _expected_writes(raw: dict[str, Any]) -> tuple[tuple[str, dict[str, Any]], ...]:

@@ -47,11 +47,11 @@ def build(data: Path, group: Group, records: tuple[Record, ...]) -> Replayed:
         for call in record.calls:
             calls.setdefault(call.tool, []).append(call.arguments)
     for name in sorted(set(calls) - set(surfaces)):
-        surfaces[name] = ToolSurface(name, "Derived from recorded calls.", _derived(calls[name]))
+        surfaces[name] = ToolSurface(name, "Derived from recorded calls.", derived_schema(calls[name]))
     return Replayed(tuple(surfaces[name] for name in sorted(surfaces)))
 
 
-def _derived(calls: list[dict[str, Any]]) -> dict[str, Any]:
+def derived_schema(calls: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the narrowest plain schema that admits all of `calls`."""
     names = sorted({name for arguments in calls for name in arguments})
     values = {name: [arguments[name] for arguments in calls if name in arguments] for name in names}
