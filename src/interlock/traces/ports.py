@@ -1,6 +1,6 @@
 """Where spans and the sums of runs are kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -278,3 +278,86 @@ class SpanStore(Protocol):
 
     async def close(self) -> None:
         """Finish what is under way and let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    """A row of sums that the archive does not have as it stands, or not all of its spans."""
+
+    number: int
+    sums: RunSummary
+    mark: int
+    """The last of its spans that the archive has; 0 when it has none of this row."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueSpans:
+    """Spans of one row that the archive does not have."""
+
+    row: DueRow
+    spans: tuple[Span, ...]
+    mark: int
+    """The last of them."""
+
+
+class ClosedDays(Protocol):
+    """What of closed days the archive does not have yet. A day is one of those since the epoch, in UTC."""
+
+    async def due(self, until_day: int, now: int) -> tuple[tuple[TenantId, int], ...]:
+        """Return tenant and day of what is due, of days before `until_day`. Runs that go on wait, for a week at most."""
+
+    async def begin(self, tenant: TenantId, day: int, now: int, limit: int) -> tuple[int, tuple[DueRow, ...]]:
+        """Return the number of the day's next part, from 1, and up to `limit` rows for it."""
+
+    async def fresh_spans(self, tenant: TenantId, rows: Sequence[DueRow]) -> tuple[DueSpans, ...]:
+        """Return the spans of each of `rows` that the archive does not have, with their bodies."""
+
+    async def finish(
+        self, tenant: TenantId, day: int, part: int, marks: Mapping[int, int], *, spans: int, at: int
+    ) -> None:
+        """Note that a part with these rows is in the archive, each up to its mark. What has changed meanwhile is due again."""
+
+
+class PartWriter(Protocol):
+    """Writes one part of a day. Nothing of it is seen before `finish`."""
+
+    def spans(self, row: RunSummary, spans: Sequence[Span], *, own: bool) -> None:
+        """Add spans of one row; `own` says whether they are of Interlock's own work."""
+
+    def sums(self, row: RunSummary) -> None:
+        """Add a row of sums."""
+
+    def finish(self) -> None:
+        """Put the part in its place, in one step and durably."""
+
+    def drop(self) -> None:
+        """Leave nothing behind of a part that was not finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query over the archive found."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+    cut: bool
+    """Whether there are more rows than were asked for."""
+
+
+class SpanArchive(Protocol):
+    """Closed days as files, by tenant. Every method may take long: none is called on an event loop's own thread."""
+
+    def part(self, tenant: TenantId, day: int, number: int) -> PartWriter:
+        """Return what writes a part; one of the same number that is there is replaced."""
+
+    def query(self, tenant: TenantId, sql: str, limit: int) -> Answer:
+        """Return what one SELECT over the views `spans` and `runs` of the tenant finds. Raises BadInput with what is wrong."""
+
+    def erase(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> int:
+        """Rewrite the files in which a user or `runs` are named, without their traces; return how many spans went.
+
+        Their sums stay, without the user.
+        """
+
+    def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str]) -> int:
+        """Delete days that ended before `before` (milliseconds since the epoch), but for `keep_runs`; return how many files."""

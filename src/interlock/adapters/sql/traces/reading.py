@@ -7,13 +7,14 @@ from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.domain.ids import RunId, TenantId
 from interlock.traces.ports import Order, RunQuery, RunSummary
 
-_WORDS = (
+COLUMNS = (
     "trace, run, session, workflow, user_id, state, outcome, started_at, ended_at, model_calls, tool_calls, "
     "failed_calls, denied, held, escalated, near_misses, input_tokens, output_tokens, cost_nano_usd, spans, errors, "
     "reported_input_tokens, reported_output_tokens, reported_cost_nano_usd"
 )
+"""What `summary_of` reads."""
 _MATCHING = f"""
-    SELECT {_WORDS} FROM run_sums
+    SELECT {COLUMNS} FROM run_sums
     WHERE tenant = :tenant AND started_at >= :since AND started_at < :until
         AND (:workflow = '' OR workflow = :workflow) AND (:user = '' OR user_id = :user)
         AND (:state = '' OR state = :state) AND (:outcome = '' OR outcome = :outcome)
@@ -30,10 +31,10 @@ ORDERS = {
     ),
 }
 
-OF_RUN = Statement(f"SELECT {_WORDS} FROM run_sums WHERE tenant = :tenant AND run = :run AND run <> ''")  # noqa: S608
+OF_RUN = Statement(f"SELECT {COLUMNS} FROM run_sums WHERE tenant = :tenant AND run = :run AND run <> ''")  # noqa: S608
 
 OF_TRACE = Statement(
-    f"SELECT {_WORDS} FROM run_sums WHERE tenant = :tenant AND trace = :trace ORDER BY ordinal"  # noqa: S608
+    f"SELECT {COLUMNS} FROM run_sums WHERE tenant = :tenant AND trace = :trace ORDER BY ordinal"  # noqa: S608
 )
 
 
@@ -46,12 +47,12 @@ class SumReading:
     def of_run(self, tenant: TenantId, run: RunId) -> RunSummary | None:
         """Return the sums of one run, or None."""
         row = self._session.one(OF_RUN, {"tenant": tenant, "run": run})
-        return None if row is None else _summary(tenant, row)
+        return None if row is None else summary_of(tenant, row)
 
     def of_trace(self, tenant: TenantId, trace_id: str) -> tuple[RunSummary, ...]:
         """Return the sums of one trace: of every run that it holds."""
         rows = self._session.all(OF_TRACE, {"tenant": tenant, "trace": bytes.fromhex(trace_id)})
-        return tuple(_summary(tenant, row) for row in rows)
+        return tuple(summary_of(tenant, row) for row in rows)
 
     def runs(self, query: RunQuery, order: Order) -> tuple[RunSummary, ...]:
         """Return the sums of matching runs."""
@@ -60,7 +61,7 @@ class SumReading:
             rows: Sequence[Row | None] = self._session.each(OF_RUN, asked)
         else:
             rows = self._session.all(ORDERS[order], _values(query))
-        return tuple(_summary(query.tenant, row) for row in rows if row is not None)
+        return tuple(summary_of(query.tenant, row) for row in rows if row is not None)
 
 
 def _values(query: RunQuery) -> dict[str, Any]:
@@ -76,7 +77,8 @@ def _values(query: RunQuery) -> dict[str, Any]:
     }
 
 
-def _summary(tenant: TenantId, row: Row) -> RunSummary:
+def summary_of(tenant: TenantId, row: Sequence[Any]) -> RunSummary:
+    """Return the sums of a row of `COLUMNS`."""
     trace, run, session, workflow, user, state, outcome, started_at, ended_at, *counts = row
     return RunSummary(
         tenant,

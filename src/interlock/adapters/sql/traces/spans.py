@@ -23,6 +23,14 @@ BODIES = Statement("""
     WHERE r.tenant = :tenant AND r.trace = :trace AND r.ordinal = 0
 """)
 
+AFTER = Statement("""
+    SELECT id, span, parent, name, category, kind, status, start_ns, end_ns, run, workflow, user_id, model, input_tokens,
+        output_tokens, cost_nano_usd, details
+    FROM spans WHERE sums = :sums AND id > :mark ORDER BY id
+""")
+
+BODIES_OF = Statement("SELECT hash, body FROM bodies WHERE sums = :sums")
+
 # A trace in which a user is named goes as a whole: its bodies do not say of which span they are.
 OF_USER = Statement("""
     SELECT id FROM run_sums WHERE tenant = :tenant AND user_id = :user
@@ -75,13 +83,21 @@ class StoredSpans:
         trace = bytes.fromhex(trace_id)
         asked = {"tenant": tenant, "trace": trace}
         rows = self._session.all(SPANS, asked)
+        return self._spans(tenant, trace, rows, self._session.all(BODIES, asked)) if rows else ()
+
+    def after(self, tenant: TenantId, trace: bytes, sums: int, mark: int) -> tuple[int, tuple[Span, ...]]:
+        """Return the spans of the row of sums that came after the span `mark`, and the last of them; `mark` if there are none."""
+        rows = self._session.all(AFTER, {"sums": sums, "mark": mark})
         if not rows:
-            return ()
-        bodies = {
-            bytes(hash): self._opened(tenant, body_place(trace, bytes(hash)), bytes(body))
-            for hash, body in self._session.all(BODIES, asked)
+            return mark, ()
+        bodies = self._session.all(BODIES_OF, {"sums": sums})
+        return rows[-1][0], self._spans(tenant, trace, [row[1:] for row in rows], bodies)
+
+    def _spans(self, tenant: TenantId, trace: bytes, rows: Sequence[Row], bodies: Sequence[Row]) -> tuple[Span, ...]:
+        texts = {
+            bytes(hash): self._opened(tenant, body_place(trace, bytes(hash)), bytes(body)) for hash, body in bodies
         }
-        known = {hash: body for hash, body in bodies.items() if body is not None}
+        known = {hash: body for hash, body in texts.items() if body is not None}
         return tuple(span_of(self._row(tenant, trace, row), known) for row in rows)
 
     def named(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> frozenset[int]:

@@ -1,11 +1,13 @@
 """The span store: one set of tables behind SQLite's and PostgreSQL's way to run a transaction."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
+from interlock.adapters.sql.compacting import compact
 from interlock.adapters.sql.seals import KeyWanted
 from interlock.adapters.sql.session import Session
+from interlock.adapters.sql.traces.archiving import DayArchiving
 from interlock.adapters.sql.traces.figures import SpanFigures
 from interlock.adapters.sql.traces.reading import SumReading
 from interlock.adapters.sql.traces.spans import StoredSpans
@@ -14,6 +16,9 @@ from interlock.adapters.sql.traces.writing import SpanWriting
 from interlock.domain.ids import RunId, TenantId
 from interlock.domain.spans import Span
 from interlock.traces.ports import (
+    ClosedDays,
+    DueRow,
+    DueSpans,
     Order,
     Receipt,
     RunChange,
@@ -40,6 +45,7 @@ class SpanTables:
         self.spans = StoredSpans(session, seal)
         self.sums = SumReading(session)
         self.figures = SpanFigures(session)
+        self.days = DayArchiving(session, self.spans)
 
 
 class SpanDatabase(Protocol):
@@ -55,11 +61,14 @@ class SpanDatabase(Protocol):
         """Finish what is under way and let go of connections."""
 
 
-class SqlSpanStore(SpanStore):
+class SqlSpanStore(SpanStore, ClosedDays):
     """Spans, bodies and sums in a database."""
 
-    def __init__(self, database: SpanDatabase, prepare: Callable[[TenantId], Awaitable[None]] | None = None) -> None:
-        """`prepare` fetches the keys of a tenant under which spans are sealed."""
+    def __init__(
+        self, database: SpanDatabase, prepare: Callable[[TenantId], Awaitable[None]] | None = None, url: URL | None = None
+    ) -> None:
+        """`prepare` fetches the keys of a tenant under which spans are sealed; `url` is where the database is."""
+        self._url = url
         self._database = database
         self._prepare = prepare
 
@@ -107,6 +116,11 @@ class SqlSpanStore(SpanStore):
                 erased += await self._database.transact(partial(_erase, some))
         return erased
 
+    async def compact(self, *, whole: bool) -> None:
+        """Remove what was deleted from the disk, as far as a database can (see `interlock.adapters.sql.compacting`)."""
+        if self._url is not None:
+            await asyncio.to_thread(compact, self._url, whole=whole)
+
     async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
         return await self._database.transact(lambda tables: tables.spans.expire(tenant, before, keep_runs, limit))
 
@@ -119,6 +133,20 @@ class SqlSpanStore(SpanStore):
                 if self._prepare is None:
                     raise
                 await self._prepare(wanted.tenant)
+
+    async def due(self, until_day: int, now: int) -> tuple[tuple[TenantId, int], ...]:
+        return await self._database.read(lambda tables: tables.days.due(until_day, now))
+
+    async def begin(self, tenant: TenantId, day: int, now: int, limit: int) -> tuple[int, tuple[DueRow, ...]]:
+        return await self._database.transact(lambda tables: tables.days.begin(tenant, day, now, limit))
+
+    async def fresh_spans(self, tenant: TenantId, rows: Sequence[DueRow]) -> tuple[DueSpans, ...]:
+        return await self._database.read(lambda tables: tables.days.fresh_spans(tenant, rows))
+
+    async def finish(
+        self, tenant: TenantId, day: int, part: int, marks: Mapping[int, int], *, spans: int, at: int
+    ) -> None:
+        await self._database.transact(lambda tables: tables.days.finish(tenant, day, part, marks, spans=spans, at=at))
 
     async def close(self) -> None:
         await self._database.close()

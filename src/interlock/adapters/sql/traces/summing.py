@@ -33,7 +33,7 @@ CHANGE = Statement("""
         failed_calls = failed_calls + :failed_calls, denied = denied + :denied, held = held + :held,
         escalated = escalated + :escalated, near_misses = near_misses + :near_misses,
         input_tokens = input_tokens + :input_tokens, output_tokens = output_tokens + :output_tokens,
-        cost_nano_usd = cost_nano_usd + :cost_nano_usd
+        cost_nano_usd = cost_nano_usd + :cost_nano_usd, stale = 1
     WHERE tenant = :tenant AND run = :run
     RETURNING id
 """)

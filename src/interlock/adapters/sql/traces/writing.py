@@ -63,7 +63,7 @@ ADD = Statement(
         spans = run_sums.spans + a.spans, errors = run_sums.errors + a.errors,
         reported_input_tokens = reported_input_tokens + a.input_tokens,
         reported_output_tokens = reported_output_tokens + a.output_tokens,
-        reported_cost_nano_usd = reported_cost_nano_usd + a.cost
+        reported_cost_nano_usd = reported_cost_nano_usd + a.cost, stale = 1
     FROM (
         SELECT json_extract(value, '$[0]') AS id, json_extract(value, '$[1]') AS started_at,
             json_extract(value, '$[2]') AS ended_at, json_extract(value, '$[3]') AS session,
@@ -85,7 +85,7 @@ ADD = Statement(
         spans = run_sums.spans + a.spans, errors = run_sums.errors + a.errors,
         reported_input_tokens = reported_input_tokens + a.input_tokens,
         reported_output_tokens = reported_output_tokens + a.output_tokens,
-        reported_cost_nano_usd = reported_cost_nano_usd + a.cost
+        reported_cost_nano_usd = reported_cost_nano_usd + a.cost, stale = 1
     FROM (
         SELECT CAST(value ->> 0 AS bigint) AS id, CAST(value ->> 1 AS bigint) AS started_at,
             CAST(value ->> 2 AS bigint) AS ended_at, value ->> 3 AS session,

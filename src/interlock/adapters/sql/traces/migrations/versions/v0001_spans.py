@@ -59,8 +59,10 @@ def _run_sums() -> None:
         sa.Column("started_at", Instant, nullable=False),
         sa.Column("ended_at", Instant),
         *(sa.Column(name, sa.BigInteger, nullable=False, server_default="0") for name in _COUNTS),
-        # 1 once the sums, and our own spans, stand in the archive.
-        sa.Column("archived", sa.Integer, nullable=False, server_default="0"),
+        # The highest id of its spans that stands in the archive.
+        sa.Column("archived", sa.BigInteger, nullable=False, server_default="0"),
+        # 0 once all that is known stands in the archive; 2 while it is being written there.
+        sa.Column("stale", sa.Integer, nullable=False, server_default="1"),
         # Ids only grow, so that what was added after a row can be told by its id.
         sqlite_autoincrement=True,
     )
@@ -80,6 +82,10 @@ def _run_sums() -> None:
     # Everything that figures by workflow read, so that they touch no row.
     figures = ["started_at", "workflow", "ended_at", "cost_nano_usd", "reported_cost_nano_usd", "outcome", "escalated"]
     op.create_index("run_sums_newest", "run_sums", ["tenant", *figures])
+    changed = sa.text("stale <> 0")
+    op.create_index(
+        "run_sums_stale", "run_sums", ["tenant", "started_at"], sqlite_where=changed, postgresql_where=changed
+    )
 
 
 def _notable() -> None:
