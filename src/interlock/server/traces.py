@@ -102,6 +102,8 @@ def inflated(body: bytes, encoding: bytes) -> bytes:
             raise TooLarge(
                 "The request body is too long", why=f"inflated, it may be {MAX_BODY} bytes", do="Send smaller batches"
             )
+        if reader.unused_data:
+            raise BadInput("More follows the compressed body", do="Compress the request as one piece")
         if not reader.eof:
             raise BadInput("The compressed body ends before its end", do="Send all of it")
     except zlib.error:

@@ -12,6 +12,7 @@ from interlock.traces.understanding import column
 
 EVENT = "gen_ai.evaluation.result"
 """OpenTelemetry's event for the result of an evaluation."""
+_FAR = 1 << 62
 
 
 def evaluations_of(span: ToldSpan, row: SpanRow) -> list[SpanRow]:
@@ -24,6 +25,7 @@ def _row(above: SpanRow, number: int, event: ToldEvent) -> SpanRow:
     # Its id follows from its span's, so that a span that comes twice brings no second one.
     span = hashlib.sha256(b"evaluation" + above.span + number.to_bytes(4, "big")).digest()[:8]
     bodies: Bodies = []
+    at = event.at_ns if above.start_ns <= event.at_ns < _FAR else above.end_ns
     attributes = short(event.attributes, bodies)
     return above._replace(
         span=span,
@@ -32,8 +34,8 @@ def _row(above: SpanRow, number: int, event: ToldEvent) -> SpanRow:
         category=Category.EVALUATION.value,
         kind=SpanKind.INTERNAL.value,
         status=SpanStatus.ERROR.value if "error.type" in attributes else SpanStatus.UNSET.value,
-        start_ns=event.at_ns or above.end_ns,
-        end_ns=event.at_ns or above.end_ns,
+        start_ns=at,
+        end_ns=at,
         model="",
         input_tokens=0,
         output_tokens=0,

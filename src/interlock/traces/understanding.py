@@ -138,4 +138,4 @@ def _whole(value: Told, times: int) -> int:
             return 0
     if isinstance(value, bool | list) or (isinstance(value, float) and not math.isfinite(value)):
         return 0
-    return min(max(round(value * times), 0), _MOST)
+    return min(round(min(max(value, 0), _MOST) * times), _MOST)

@@ -97,7 +97,7 @@ def _other(value: Any, which: str) -> Told:  # noqa: ANN401 - see above
         number: float = value.double_value
         return number if math.isfinite(number) else str(number)
     if which == "array_value":
-        found = [_plain(one, DEEPEST) for one in value.array_value.values]
+        found = [_plain(one, DEEPEST - 1) for one in value.array_value.values]
         if all(one.__class__ in (str, int, float, bool) for one in found):
             return found
         return orjson.dumps(found).decode()
