@@ -26,23 +26,48 @@ from interlock.gateway.own_spans import MEANINGS
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
 SPANS = """\
-A model call is a span of kind CLIENT in the [GenAI conventions](https://github.com/open-telemetry/semantic-conventions-genai)
-of OpenTelemetry, and each attempt at a provider is a span below it. `GET /api/v1/model-calls/{id}` and
-`interlock models show ID --json` show it as `span`. No attribute holds words of a message.
+A run is a trace, and whatever Interlock does in it is a span in the [GenAI
+conventions](https://github.com/open-telemetry/semantic-conventions-genai) of OpenTelemetry. These spans follow from the
+records: they are made whenever somebody looks (`interlock traces show`, `GET /api/v1/traces/{trace}`) or a receiver is
+[sent](../how-to/send-traces.md) them, and are stored nowhere. No attribute holds words of a message, arguments, results, or
+who the user is; what callers may name as they like passes through redaction on its way out.
+
+| Span | Kind | From and to | Below |
+|---|---|---|---|
+| `invoke_agent AGENT` | INTERNAL | the run, from its opening to its end | the opener's span |
+| `chat MODEL`, `embeddings MODEL` | CLIENT | a model call | the caller's span, else the run |
+| `attempt PROVIDER` | CLIENT | one provider that was asked | its model call |
+| `execute_tool TOOL` | INTERNAL | a tool call, from the first proposal until it was settled | the caller's span, else the run |
+| `decide TOOL` | INTERNAL | the decision, at the instant of its commit | its tool call |
+| `approve TOOL` | INTERNAL | a question to people, until they answered | its tool call |
+| `attempt TOOL` | CLIENT | one attempt at the tool | its tool call |
+| `evaluate TOOL` | INTERNAL | the check of what the tool answered; carries `gen_ai.evaluation.result` | its tool call |
+
+A call that was decided anew after people had answered shows its last decision; why people were asked stands in the record of
+the approval. A tool call links to the model call that proposed it, where it names its proposal. The run's span carries
+`gen_ai.evaluation.result` once somebody has said what came of it, and every version that it was decided under. A run that
+nobody closes has no end, and is not sent to receivers.
 
 **Trace.** A caller that sends the headers `traceparent` and `tracestate` of [W3C Trace
-Context](https://www.w3.org/TR/trace-context-2/) has its calls in its own trace, below its own span. A header that is not
-valid is left out, and the call goes on. Without one, the calls of a run form a trace whose id is made of the run's, and a
-call outside any run is a trace of its own. The calls that Interlock makes for another one, to classify it or to look for
-a similar question, are below that one.
+Context](https://www.w3.org/TR/trace-context-2/) has its calls in its own trace, below its own span: to the models' endpoints,
+`/v1/tool-calls`, `/mcp` and `POST /api/v1/runs`; over MCP, `traceparent` in `_meta` goes before the header; in Python, the
+argument `traceparent`. A header that is not valid is left out, and the call goes on. Without one, a run is a trace whose id
+is made of the run's, and a model call outside any run is a trace of its own. A call that waited for people stays where it
+was first proposed. The calls that Interlock makes for another one, to classify it or to look for a similar question, are
+below that one.
 
-**Ids.** The span's id is the last 16 digits of the call's id, so that `x-interlock-call` finds it.
+**Ids.** The id of a model call's span is the last 16 digits of the call's id, so that `x-interlock-call` finds it. Every
+other id is a hash of the record's key: the same record has the same spans, whoever asks.
+
+**What tools get.** `traceparent` with the attempt's span as parent, so that the tool's own spans join: as a header over HTTP,
+in `_meta` over MCP (and as a header too, where MCP goes over HTTP). Its flags are the caller's; without one they say that
+the trace is kept. `tracestate` does not go on.
 
 **What providers get.** When the caller sent `traceparent`, so does Interlock, with the call's span as parent. `tracestate`
 goes on only to providers within the house (`outside: false`).
 
-**Adding up.** Only the span of the call carries `gen_ai.*`: what adds up tokens by these names counts none twice. Those of
-an attempt are under `interlock.attempt.*`.
+**Adding up.** Only the span of a model call carries `gen_ai.usage.*`: what adds up tokens by these names counts none twice.
+Those of an attempt are under `interlock.attempt.*`.
 
 ## Where this differs from the conventions
 
@@ -53,9 +78,15 @@ an attempt are under `interlock.attempt.*`.
   says whether the provider counted them or Interlock did.
 - A request that Interlock refused, and a reply from its own cache, are spans as well, with `interlock` as
   `gen_ai.provider.name`; they carry no usage.
-- Parameters of the request (temperature, `max_tokens`, seed, ...), `gen_ai.response.id`, `server.address`,
+- A tool call that was refused is an `execute_tool` span of status error, although nothing was executed: `error.type` and the
+  decision below it say why.
+- Decisions and approvals have names of our own, `interlock.decision.*` and `interlock.approval.*`. The conventions have none
+  that were merged: proposals for guardrails (`gen_ai.guardrail.*`), for gates before actions and for approvals are open, differ
+  from one another, and change. Once one is merged, its names will be added beside ours.
+- Receivers that sort by OpenInference's kinds are told `openinference.span.kind`; the API does not show it.
+- Parameters of the request (temperature, `max_tokens`, seed, ...), `gen_ai.response.id`, `gen_ai.tool.type`, `server.address`,
   `gen_ai.output.type` and every attribute that holds content are left out: they are not kept.
-- The status of a span has no description: the words of a provider's error may repeat what was asked."""
+- The status of a span has no description: the words of an error may repeat what was asked."""
 NOTE = "<!-- Generated by `make format` from the code; edit the sentences there. -->"
 
 
