@@ -23,7 +23,7 @@ NEEDS = {"prometheus": "prometheus", "postgres_dsn": "postgres", "inspector": "n
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", type=int, default=20, help="how many times a fault test kills a process (default: 20)")
     parser.addoption("--mutations", type=int, default=2_000, help="how many changes of an audit export are tried")
-    parser.addoption("--vectors", help="a checkout of transparency-dev/merkle, whose published vectors are then run")
+    parser.addoption("--vectors", help="a folder of checkouts, whose published vectors are run: see test_checkouts.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,5 +16,5 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def vectors(request: pytest.FixtureRequest) -> Path:
-    """A checkout of github.com/transparency-dev/merkle."""
+    """The folder of checkouts that `test_checkouts.py` names."""
     return Path(str(request.config.getoption("--vectors")))
