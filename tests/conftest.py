@@ -22,7 +22,7 @@ NEEDS = {"prometheus": "prometheus", "postgres_dsn": "postgres", "inspector": "n
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", type=int, default=20, help="how many times a fault test kills a process (default: 20)")
-    parser.addoption("--mutations", type=int, default=2_000, help="how many changes of an audit export are tried")
+    parser.addoption("--mutations", type=int, default=1_500, help="how many changes of an audit export are tried")
     parser.addoption("--vectors", help="a folder of checkouts, whose published vectors are run: see test_checkouts.py")
 
 
