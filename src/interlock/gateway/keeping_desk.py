@@ -20,8 +20,15 @@ _RESEALED = 50
 """Runs or model calls that are sealed in one transaction."""
 
 
-class Vaulted(Protocol):
-    """A store whose bodies are encrypted, and whose deleted rows can be removed from the disk."""
+class Compactable(Protocol):
+    """A database whose deleted rows can be removed from the disk."""
+
+    async def compact(self, *, whole: bool) -> None:
+        """Remove what was deleted from the database's log; with `whole` rewrite its files, which stops writers meanwhile."""
+
+
+class Vaulted(Compactable, Protocol):
+    """A store whose bodies are encrypted."""
 
     @property
     def has_plain_rows(self) -> bool:
@@ -30,15 +37,21 @@ class Vaulted(Protocol):
     async def refresh(self) -> None:
         """Learn what was done to the tenants' keys."""
 
-    async def compact(self, *, whole: bool) -> None:
-        """Remove what was deleted from the database's log; with `whole` rewrite its files, which stops writers meanwhile."""
-
 
 class KeepingDesk:
     """What is deleted and what stays. Every change is an audit event of the same transaction."""
 
-    def __init__(self, store: Store, clock: Clock, eraser: Eraser, retention: Retention, vault: Vaulted | None) -> None:
-        """`vault` is the store again, where it encrypts."""
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        eraser: Eraser,
+        retention: Retention,
+        vault: Vaulted | None,
+        spans: Compactable | None = None,
+    ) -> None:
+        """`vault` is the store again, where it encrypts; `spans` the database of spans, where there is one."""
+        self._databases = tuple(one for one in (vault, spans) if one is not None)
         self._store = store
         self._clock = clock
         self._eraser = eraser
@@ -54,8 +67,7 @@ class KeepingDesk:
             raise BadInput("One erasure is of one user or of one run", do="Name one of both")
         _check_reason(because, needed=False)
         report = await self._eraser.erase(ErasureOrder(principal, user, run, because))
-        if self._vault is not None:
-            await self._vault.compact(whole=False)
+        await self._compact(whole=False)
         return report
 
     async def place(self, principal: Principal, scope: HoldScope, name: str, reason: str) -> LegalHold:
@@ -106,8 +118,7 @@ class KeepingDesk:
         done = Erasure()
         while (step := await self._retention.sweep_tenant(principal.tenant)) != Erasure():
             done += step
-        if self._vault is not None:
-            await self._vault.compact(whole=False)
+        await self._compact(whole=False)
         return done
 
     async def sweep(self) -> None:
@@ -123,8 +134,11 @@ class KeepingDesk:
     async def compact(self, principal: Principal) -> None:
         """Rewrite the database's files without what was deleted. Nothing can be written meanwhile. Raises Forbidden."""
         _check(principal, Role.ADMIN, "Compacting the database")
-        if self._vault is not None:
-            await self._vault.compact(whole=True)
+        await self._compact(whole=True)
+
+    async def _compact(self, *, whole: bool) -> None:
+        for database in self._databases:
+            await database.compact(whole=whole)
 
     async def keys(self, principal: Principal) -> tuple[TenantKey, ...]:
         """Return the tenant's encryption keys. Raises Forbidden."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.calls import CallKey, CallRecord
 from interlock.domain.canonical import Json, JsonObject, canonical_json, commitment, parse_json
+from interlock.domain.errors import Erased
 from interlock.domain.ids import ApprovalId, CallId, ModelCallId, RunId, TenantId
+from interlock.gateway.logged_erasures import LoggedErasures, logged_erasures
 from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import result_json
 
@@ -42,9 +44,10 @@ class RecordReport:
 async def check_records(store: Store, tenant: TenantId) -> RecordReport:
     """Compare every record of `tenant` that the log speaks of. Reads page by page, while calls go on."""
     checked = erased = first = 0
+    erasures = await store.read(lambda tx: logged_erasures(tx, tenant))
     findings: list[Finding] = []
     while len(findings) < _MOST_FINDINGS:
-        page = await store.read(lambda tx, first=first: _page(tx, tenant, first))  # type: ignore[misc]
+        page = await store.read(lambda tx, first=first: _page(tx, erasures, first))  # type: ignore[misc]
         checked, erased = checked + page.checked, erased + page.erased
         findings += page.findings
         if page.beyond == first:
@@ -61,13 +64,13 @@ class _Page:
     findings: list[Finding]
 
 
-def _page(tx: Tx, tenant: TenantId, first: int) -> _Page:
+def _page(tx: Tx, erasures: LoggedErasures, first: int) -> _Page:
     entries = tx.log.entries(first, _PAGE)
     page = _Page(first + len(entries), 0, 0, [])
     seen: set[str] = set()
     for entry in entries:
         event = _event(entry.leaf)
-        if event.tenant != tenant or (event.kind in _CALLS and event.subject in seen):
+        if event.tenant != erasures.tenant or (event.kind in _CALLS and event.subject in seen):
             continue
         seen.add(event.subject)
         look = _LOOKS.get(event.kind)
@@ -75,14 +78,17 @@ def _page(tx: Tx, tenant: TenantId, first: int) -> _Page:
             continue
         page.checked += 1
         for what in look(tx, event):
-            if what == _ERASED:
+            if what == _ERASED and erasures.cover(tx, event):
                 page.erased += 1
+            elif what == _ERASED:
+                page.findings.append(Finding(event.subject, entry.index, _EMPTIED))
             else:
                 page.findings.append(Finding(event.subject, entry.index, what))
     return page
 
 
 _ERASED = "erased"
+_EMPTIED = "its words are gone, and the log tells of no erasure"
 _GONE = "the record is gone"
 
 
@@ -157,7 +163,11 @@ def _model_call(tx: Tx, told: AuditEvent) -> Iterator[str]:
 
 
 def _vote(tx: Tx, told: AuditEvent) -> Iterator[str]:
-    approval = tx.approvals.find(ApprovalId(told.subject))
+    try:
+        approval = tx.approvals.find(ApprovalId(told.subject))
+    except Erased:
+        yield _ERASED
+        return
     if approval is None:
         yield _GONE
         return

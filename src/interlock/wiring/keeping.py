@@ -5,6 +5,7 @@ from typing import Protocol
 
 from interlock.adapters.keys import EncryptionKeyFile, GivenKey, decoded
 from interlock.adapters.sql.opening import KeySource, SealedStore
+from interlock.adapters.sql.traces.store import SqlSpanStore
 from interlock.config import Deployment
 from interlock.config.keeping import Material
 from interlock.domain.ids import TenantId
@@ -48,6 +49,7 @@ def build_keeping(
         Eraser(store, clock, spans, archive),
         Retention(store, clock, tenants, spans, archive),
         store if isinstance(store, SealedStore) else None,
+        spans if isinstance(spans, SqlSpanStore) else None,
     )
 
 

@@ -14,21 +14,7 @@ from sqlalchemy.pool import NullPool
 from interlock.adapters.sql.failures import sqlite_failure
 from interlock.domain.errors import StoreUnavailable
 
-TABLES = (
-    "runs",
-    "calls",
-    "payloads",
-    "evidence",
-    "approvals",
-    "model_calls",
-    "proposals",
-    "cached_replies",
-    "budgets",
-    "holds",
-    "legal_holds",
-    "tenant_keys",
-)
-"""Those from which something is erased."""
+_TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename")
 _WAITING_S = 30.0
 
 
@@ -58,8 +44,8 @@ def _compact_postgres(url: URL, *, whole: bool) -> None:
     engine = create_engine(url.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            for table in TABLES:
-                connection.execute(text(f"VACUUM {'(FULL) ' if whole else ''}{table}"))
+            for (table,) in connection.execute(_TABLES).all():
+                connection.execute(text(f'VACUUM {"(FULL) " if whole else ""}"{table}"'))
     except SQLAlchemyError as error:
         raise StoreUnavailable(
             "PostgreSQL cannot remove what was deleted from its disk now",

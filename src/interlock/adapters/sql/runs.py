@@ -133,6 +133,7 @@ def run_of(row: Row, session: Session) -> Run:
     """Return the run that a row stands for; labels that were erased are none."""
     tenant, run, agent, principal, user, state, opened_at, deadline, labels, ended_at, outcome, *traced = row
     trace, parent_span, salt, erased_at = traced
+    said = _labels(labels, tenant, run, session)
     return Run(
         id=run,
         tenant=tenant,
@@ -142,23 +143,25 @@ def run_of(row: Row, session: Session) -> Run:
         deadline=deadline,
         user=user,
         state=RunState(state),
-        labels=_labels(labels, tenant, run, session),
+        labels=said or (),
         ended_at=ended_at,
         outcome=RunOutcome(outcome) if outcome is not None else None,
         trace=trace,
         parent_span=parent_span,
-        salt=salt or b"",
+        # Without the words nothing can be shown to be what was committed to.
+        salt=salt or b"" if said is not None else b"",
         erased_at=erased_at,
     )
 
 
-def _labels(body: bytes, tenant: TenantId, run: RunId, session: Session) -> tuple[tuple[str, str], ...]:
+def _labels(body: bytes, tenant: TenantId, run: RunId, session: Session) -> tuple[tuple[str, str], ...] | None:
+    """Return the labels, or None where they were erased."""
     if not body:
-        return ()
+        return None
     try:
         labels = decode(session.seals.open(tenant, _place(tenant, run), body))
     except Erased:
-        return ()
+        return None
     return tuple((name, value) for name, value in labels)
 
 

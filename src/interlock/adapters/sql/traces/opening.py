@@ -29,7 +29,7 @@ async def open_span_store(
     Raises ConfigurationError for an address of another kind, StoreUnavailable when the database cannot be used.
     """
     parsed = _address(url)
-    return SqlSpanStore(await asyncio.to_thread(_opened, parsed, seal), prepare)
+    return SqlSpanStore(await asyncio.to_thread(_opened, parsed, seal), prepare, parsed)
 
 
 def beside(url: str) -> str:

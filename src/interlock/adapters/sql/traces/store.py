@@ -1,8 +1,11 @@
 """The span store: one set of tables behind SQLite's and PostgreSQL's way to run a transaction."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
+
+from sqlalchemy import URL
 
 from interlock.adapters.sql.compacting import compact
 from interlock.adapters.sql.seals import KeyWanted
@@ -141,7 +144,7 @@ class SqlSpanStore(SpanStore, ClosedDays):
         return await self._database.transact(lambda tables: tables.days.begin(tenant, day, now, limit))
 
     async def fresh_spans(self, tenant: TenantId, rows: Sequence[DueRow]) -> tuple[DueSpans, ...]:
-        return await self._database.read(lambda tables: tables.days.fresh_spans(tenant, rows))
+        return await self._keyed(lambda: self._database.read(lambda tables: tables.days.fresh_spans(tenant, rows)))
 
     async def finish(
         self, tenant: TenantId, day: int, part: int, marks: Mapping[int, int], *, spans: int, at: int
