@@ -26,7 +26,7 @@ from interlock.domain.models import (
     UsageSource,
 )
 from interlock.domain.overlays import Overlay
-from interlock.domain.runs import Run, RunOutcome
+from interlock.domain.runs import Run, RunOutcome, RunState
 from interlock.gateway.admission import Admitter
 from interlock.gateway.approval_desk import ApprovalDesk
 from interlock.gateway.breaker import Breakers
@@ -294,7 +294,7 @@ def _repeat(tx: Tx, pasts: Iterable[RecordedRun], models: tuple[ModelCallRecord,
     for past in pasts:
         run = past.run
         name = RunId(f"{run.id}-{copy}")
-        tx.runs.open(replace(run, id=name))
+        tx.runs.open(replace(run, id=name, state=RunState.OPEN, ended_at=None, outcome=None))
         tx.runs.end(run.tenant, name, run.state, run.ended_at or 0, run.outcome)
         for record in past.calls:
             tx.calls.insert(_renamed(record, name))

@@ -32,13 +32,14 @@ class Archived:
 
     def __init__(self, release: ArchivedRelease, parts: Mapping[str, bytes]) -> None:
         self.release = release
-        self._parts = parts
+        self.parts = dict(parts)
+        """By hash."""
         self._offers: tuple[Offer, ...] | None = None
 
     @property
     def files(self) -> Declared:
         """Its files, word for word. Raises ConfigurationError where it was declared in code."""
-        return unpacked_files(self.release.manifest, self._parts)
+        return unpacked_files(self.release.manifest, self.parts)
 
     def made(self, files: Declared | None = None) -> Release:
         """Return the release that `files`, by default its own, declare over the tools as they were offered.
@@ -56,7 +57,7 @@ class Archived:
     def _published(self, entry: Path, *, missing: bool, id: str) -> Release:
         deployment = load_deployment(entry)
         if self._offers is None:
-            self._offers = unpacked_offers(self.release.manifest, self._parts)
+            self._offers = unpacked_offers(self.release.manifest, self.parts)
         declared = declaration_of(deployment)
         # A release of the past may have been published while an upstream was away, under overlays for its tools.
         names = {called for offer in self._offers for called in offer.called}
