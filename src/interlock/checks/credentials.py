@@ -68,15 +68,16 @@ def _credentials(text: str) -> Iterator[Find]:
             yield Find(match.start(1), match.start(1) + len(value), "credential")
 
 
+_SPACE = r"[\s\x{a0}\x{2000}-\x{200a}\x{202f}\x{3000}]"
 _HINTED = r"(?:pass[_\-]?(?:word|wd|phrase|code)|passwort|pwd|secret|[a-z][_\-]?key|signature|token)"
 CREDENTIALS = (
     Detector(
         (
             r"://[^\s/:@'\"<>\\]*:[^\s@'\"<>\\]+@",
-            r"(?i)(?:authorization|cookie|-key|-token|-secret|-auth)[\"']?\s*[:=]",
-            r"(?i)(?:bearer|basic)\s+[a-z0-9._~+/=\-]{16}",
-            rf"(?i){_HINTED}[\"'\])\\]*\s*(?:=|:)[>=]?\s*[\"'`«\\]*[^\s\"'`,;&<>\\]{{4}}",
-            rf"(?i){_HINTED}\s+(?:is|ist|es|est|was|lautet)\b",
+            rf"(?i)(?:authorization|cookie|-key|-token|-secret|-auth)[\"']?{_SPACE}*[:=]",
+            rf"(?i)(?:bearer|basic){_SPACE}+[a-z0-9._~+/=\-]{{16}}",
+            rf"(?i){_HINTED}[\"'\])\\]*{_SPACE}*(?:=|:)[>=]?{_SPACE}*[\"'`«\\]*[^\s\"'`,;&<>\\]{{4}}",
+            rf"(?i){_HINTED}{_SPACE}+(?:is|ist|es|est|was|lautet)\b",
         ),
         _credentials,
     ),

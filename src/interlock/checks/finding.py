@@ -18,7 +18,8 @@ class Detector:
     """What knows one family of forms."""
 
     hints: tuple[str, ...]
-    """RE2 patterns over UTF-8. Wherever `find` finds something, one of them matches; `\\b` is where the family must begin."""
+    """RE2 patterns over UTF-8. Wherever `find` finds something, one of them matches; `\\b` and
+    `\\z` are where it must begin and end, in texts of which the neighbours are known."""
     find: Callable[[str], Iterator[Find]]
     """Searches a text in plain form, in time linear in its length."""
 

@@ -10,9 +10,10 @@ from interlock.checks.finding import Detector
 
 _MEMORY = 64 << 20
 """Bytes that one automaton may take; its states are made as texts ask for them."""
-_BEGIN = re.compile(r"\\b")
+_EDGE = re.compile(r"\\[bz]")
 _AFTER_ESCAPE = r"(?:\b|\\[bfnrtv])"
 """In JSON, what follows a line break follows the letter n."""
+_END = r"(?:[^0-9A-Za-z\-]|-[^0-9A-Za-z_]|-?\z)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class Gate:
         whole = "|".join((*families, *always))
         which = re2.Set.SearchSet(_options())
         for family in families:
-            which.Add(_BEGIN.sub(lambda _: _AFTER_ESCAPE, family))
+            which.Add(_in_text(family))
         which.Compile()
-        texts = re2.compile(_BEGIN.sub(lambda _: _AFTER_ESCAPE, whole), _options())
-        return Gate(texts, re2.compile(_BEGIN.sub("", whole), _options()), which, len(families))
+        texts = re2.compile(_in_text(whole), _options())
+        return Gate(texts, re2.compile(_EDGE.sub("", whole), _options()), which, len(families))
 
     def speaks(self, data: bytes, *, binary: bool) -> bool:
         """Return whether something may be in `data`; in a `binary` format nothing is known of what stands beside a text."""
@@ -44,6 +45,10 @@ class Gate:
         """Return the places of the detectors that may find something in `data`, a text that the gate did not let pass."""
         # RE2 tells nothing when an automaton outgrows its memory; then all have to look.
         return self._which.Match(data) or list(range(self._count))
+
+
+def _in_text(hint: str) -> str:
+    return _EDGE.sub(lambda edge: _AFTER_ESCAPE if edge.group() == r"\b" else _END, hint)
 
 
 def _options() -> re2.Options:

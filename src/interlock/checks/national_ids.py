@@ -153,21 +153,56 @@ def _number(pattern: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.])(?:{pattern})(?![^\W_])(?!-\w)", re.ASCII)
 
 
-_STANDING: tuple[tuple[re.Pattern[str], Check], ...] = (
-    (_number(r"\d{3}-\d{2}-\d{4}"), _american),
-    (_number(r"[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]"), _british),
-    (_number(r"[1-9]\d{10}|[1-9]\d \d{3} \d{3} \d{3}"), _german),
-    (_number(r"[12] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d\d|2[ABab]) ?\d{3} ?\d{3} ?\d\d"), _french),
-    (_number(r"\d{8}[- ]?[A-HJ-NP-TV-Z]|[XYZ]-?\d{7}-?[A-HJ-NP-TV-Z]"), _spanish),
-    (_number(r"(?i:[A-Z]{6}[0-9LMNP-V]{2}[ABCDEHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z])"), _italian),
-    (_number(r"\d{11}"), _polish),
-    (_number(r"\d{3}\.\d{3}\.\d{3}-\d\d"), _brazilian),
-    (_number(r"(?<!\d[ -])[2-9]\d{3}([ -])\d{4}\1\d{4}(?![ -]\d)"), _indian),
-    (_number(r"(?:19|20)?\d{6}[-+]\d{4}"), _swedish),
-    (_number(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]"), _finnish),
-    (_number(r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d"), _belgian),
-    (_number(r"756(?:\.\d{4}\.\d{4}\.\d\d|\d{10})"), _swiss),
-    (_number(r"[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d\d{3}[0-9Xx]"), _chinese),
+def _standing(pattern: str, check: Check, *hints: str) -> Detector:
+    number = re.compile(rf"(?<![\w.])(?:{pattern})(?![^\W_])(?!-\w)", re.ASCII)
+
+    def find(text: str) -> Iterator[Find]:
+        for match in number.finditer(text):
+            if check(match.group()):
+                yield Find(match.start(), match.end(), "national_id")
+
+    return Detector(hints, find)
+
+
+_STANDING = (
+    _standing(r"\d{3}-\d{2}-\d{4}", _american, rf"\b\d{{3}}{GAP}\d{{2}}{GAP}\d{{4}}\z"),
+    _standing(
+        r"[ABCEGHJ-PRSTW-Z][ABCEGHJ-NPRSTW-Z] ?\d\d ?\d\d ?\d\d ?[A-D]",
+        _british,
+        rf"\b[A-Z]{{2}}{GAP}?\d\d{GAP}?\d\d{GAP}?\d\d{GAP}?[A-D]\z",
+    ),
+    _standing(
+        r"[1-9]\d{10}|[1-9]\d \d{3} \d{3} \d{3}", _german, rf"\b\d{{11}}\z|\b\d\d{GAP}\d{{3}}{GAP}\d{{3}}{GAP}\d{{3}}\z"
+    ),
+    _standing(
+        r"[12] ?\d\d ?(?:0[1-9]|1[0-2]|[2-9]\d) ?(?:\d\d|2[ABab]) ?\d{3} ?\d{3} ?\d\d",
+        _french,
+        rf"\b[12]{GAP}?\d\d{GAP}?\d\d{GAP}?\d[0-9ABab]{GAP}?\d{{3}}{GAP}?\d{{3}}{GAP}?\d\d\z",
+    ),
+    _standing(
+        r"\d{8}[- ]?[A-HJ-NP-TV-Z]|[XYZ]-?\d{7}-?[A-HJ-NP-TV-Z]",
+        _spanish,
+        rf"\b\d{{8}}{GAP}?[A-HJ-NP-TV-Z]\z|\b[XYZ]{GAP}?\d{{7}}{GAP}?[A-HJ-NP-TV-Z]\z",
+    ),
+    _standing(
+        r"(?i:[A-Z]{6}[0-9LMNP-V]{2}[ABCDEHLMPRST][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z])",
+        _italian,
+        r"\b[A-Za-z]{6}[0-9L-Vl-v]{2}[A-Ta-t][0-9L-Vl-v]{2}[A-Za-z][0-9L-Vl-v]{3}[A-Za-z]\z",
+    ),
+    _standing(r"\d{11}", _polish, r"\b\d{11}\z"),
+    _standing(r"\d{3}\.\d{3}\.\d{3}-\d\d", _brazilian, rf"\b\d{{3}}{GAP}\d{{3}}{GAP}\d{{3}}{GAP}\d\d\z"),
+    _standing(
+        r"(?<!\d[ -])[2-9]\d{3}([ -])\d{4}\1\d{4}(?![ -]\d)", _indian, rf"\b[2-9]\d{{3}}{GAP}\d{{4}}{GAP}\d{{4}}\z"
+    ),
+    _standing(r"(?:19|20)?\d{6}[-+]\d{4}", _swedish, rf"\b(?:19|20)?\d{{6}}(?:{GAP}|\+)\d{{4}}\z"),
+    _standing(r"\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", _finnish, rf"\b\d{{6}}(?:{GAP}|[+A-FU-Y])\d{{3}}[0-9A-Y]\z"),
+    _standing(r"\d\d\.\d\d\.\d\d-\d{3}\.\d\d", _belgian, rf"\b\d\d{GAP}\d\d{GAP}\d\d{GAP}\d{{3}}{GAP}\d\d\z"),
+    _standing(r"756(?:\.\d{4}\.\d{4}\.\d\d|\d{10})", _swiss, rf"\b756(?:{GAP}\d{{4}}{GAP}\d{{4}}{GAP}\d\d|\d{{10}})\z"),
+    _standing(
+        r"[1-9]\d{5}(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d\d{3}[0-9Xx]",
+        _chinese,
+        r"\b[1-9]\d{5}(?:19|20)\d{2}[01]\d[0-3]\d\d{3}[0-9Xx]\z",
+    ),
 )
 _NAMED = re.compile(
     r"(?<![A-Za-z])(?:(?P<nhs>NHS)|(?P<nl>BSN|burgerservicenummer|sofi)|(?P<ca>SIN|NAS|social insurance)"
@@ -187,13 +222,6 @@ _NAMED_CHECKS: dict[str, Check] = {
 }
 
 
-def _standing(text: str) -> Iterator[Find]:
-    for pattern, check in _STANDING:
-        for match in pattern.finditer(text):
-            if check(match.group()):
-                yield Find(match.start(), match.end(), "national_id")
-
-
 def _named(text: str) -> Iterator[Find]:
     for match in _NAMED.finditer(text):
         start, end = match.span("number")
@@ -205,27 +233,4 @@ _NAMED_HINT = (
     rf"(?i)\b(?:NHS|BSN|burgerservicenummer|sofi|SIN|NAS|social (?:insurance|security)|SSN|CPF|aadhaar|aadhar|UID|PESEL"
     rf"|personnummer)[^\d\n]*\d(?:{GAP}?\d){{8}}"
 )
-NATIONAL_IDS = (
-    Detector(
-        (
-            rf"\b\d{{3}}{GAP}\d{{2}}{GAP}\d{{4}}",
-            rf"\b[A-Z]{{2}}(?:{GAP})?\d\d(?:{GAP})?\d\d(?:{GAP})?\d\d(?:{GAP})?[A-D]",
-            rf"\b\d{{11}}|\b\d\d{GAP}\d{{3}}{GAP}\d{{3}}{GAP}\d{{3}}",
-            r"\b[12]\d{4}(?i:2[ab])\d{8}",
-            rf"\b[12]{GAP}?\d\d{GAP}?\d\d{GAP}?[0-9][0-9ABab]{GAP}?\d{{3}}{GAP}?\d{{3}}{GAP}?\d\d",
-            rf"\b\d{{8}}(?:{GAP})?[A-HJ-NP-TV-Z]|\b[XYZ](?:{GAP})?\d{{7}}(?:{GAP})?[A-HJ-NP-TV-Z]",
-            r"\b[A-Za-z]{6}[0-9L-Vl-v]{2}[A-Ta-t][0-9L-Vl-v]{2}[A-Za-z][0-9L-Vl-v]{3}[A-Za-z]",
-            rf"\b\d{{3}}{GAP}\d{{3}}{GAP}\d{{3}}{GAP}\d\d",
-            rf"\b[2-9]\d{{3}}{GAP}\d{{4}}{GAP}\d{{4}}",
-            rf"\b(?:19|20)?\d{{6}}(?:{GAP}|\+)\d{{4}}",
-            rf"\b\d{{6}}(?:{GAP}|[+A-FU-Y])\d{{3}}[0-9A-Y]",
-            rf"\b\d\d{GAP}\d\d{GAP}\d\d{GAP}\d{{3}}{GAP}\d\d",
-            rf"\b756{GAP}\d{{4}}{GAP}\d{{4}}",
-        ),
-        _standing,
-    ),
-    Detector(
-        (_NAMED_HINT,),
-        _named,
-    ),
-)
+NATIONAL_IDS = (*_STANDING, Detector((_NAMED_HINT,), _named))

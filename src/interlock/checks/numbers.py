@@ -83,13 +83,23 @@ def _mod_97(rotated: str) -> bool:
     return int(digits) % 97 == 1
 
 
-_COUNTRIES = "|".join(sorted(_IBAN_LENGTHS))
+_WORDY = frozenset(
+    {"AZ", "GI", "GT", "JO", "KW", "KZ", "LB", "LC", "LU", "LV", "MD", "MK", "PK", "PS", "QA", "RO", "SA", "SC"}
+)
+"""Countries whose numbers may have letters anywhere. In all others five digits in a row come soon, after four letters at most."""
+_WITH_LETTERS, _WITH_DIGITS = "|".join(sorted(_WORDY)), "|".join(sorted(set(_IBAN_LENGTHS) - _WORDY))
 NUMBERS = (
     Detector(
         (rf"\b[2-68]\d{{3}}(?:\d{{9}}|{GAP}\d{{4}}{GAP}\d{{4}}{GAP}\d{{4}})", rf"\b3\d{{3}}{GAP}\d{{6}}{GAP}\d{{4}}"),
         _cards,
     ),
-    Detector((rf"\b(?i:{_COUNTRIES})\d\d(?:{GAP}?[A-Za-z0-9]){{11}}",), _ibans),
+    Detector(
+        (
+            rf"\b(?i:{_WITH_LETTERS})\d\d(?:{GAP}?[A-Za-z0-9]){{11}}",
+            rf"\b(?i:{_WITH_DIGITS})\d\d{GAP}?(?:[A-Za-z]{GAP}?){{0,4}}(?:\d{GAP}?){{5}}",
+        ),
+        _ibans,
+    ),
     Detector(
         (
             r"\+[1-9](?:[ ./()\-\x{a0}\x{2000}-\x{200a}\x{2010}-\x{2015}\x{202f}\x{2212}\x{3000}]{0,3}\d){6}",

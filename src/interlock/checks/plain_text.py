@@ -23,10 +23,14 @@ _BLOCK = 512
 """Texts are normalised in blocks of this many characters: marks are put in order in quadratic time."""
 
 
-def disguises() -> str:
-    """Return an RE2 class of the characters that may hide something: `plain` drops them, or makes ASCII of them."""
+def disguises() -> tuple[str, ...]:
+    """Return RE2 patterns of the characters that may hide something: `plain` drops them, or makes ASCII of them.
+
+    Spaces are not among them, nor dashes beside spaces: they stand in most texts, so detectors' hints allow for them.
+    """
     bounds = (part.partition("-") for part in _DISGUISES.split())
-    return "[" + "".join(f"\\x{{{first}}}-\\x{{{last or first}}}" for first, _, last in bounds) + "]"
+    hiding = "[" + "".join(f"\\x{{{first}}}-\\x{{{last or first}}}" for first, _, last in bounds) + "]"
+    return hiding, r"[0-9A-Za-z][\x{2010}-\x{2015}\x{2212}][0-9A-Za-z]"
 
 
 def plain(text: str) -> str:

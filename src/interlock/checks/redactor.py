@@ -6,13 +6,12 @@ from functools import cache
 
 import orjson
 
+from interlock.checks import detectors
 from interlock.checks.credentials import is_secret_name, is_value
-from interlock.checks.detectors import DETECTORS, candidates, gate
-from interlock.checks.finding import Detector, Find, merged, without
-from interlock.checks.gate import Gate
+from interlock.checks.detectors import Detectors
+from interlock.checks.finding import Find, merged, without
 from interlock.checks.known_secrets import KnownSecrets
-from interlock.checks.plain_text import disguises, plain
-from interlock.checks.second_look import HINTS, looked_again
+from interlock.checks.plain_text import plain
 from interlock.domain.canonical import Json
 
 Recogniser = Callable[[str], tuple[Find, ...]]
@@ -30,11 +29,10 @@ _CARD_DIGITS = 10**12
 class Redactor:
     """Replaces what it finds by its kind in brackets, such as `[email]`. Built once, used by every thread."""
 
-    secrets: KnownSecrets = field(default_factory=KnownSecrets)
     keep: frozenset[str] = frozenset()
     """Kinds that stay."""
     recognisers: tuple[Recogniser, ...] = ()
-    _gate: Gate = field(default_factory=gate)
+    detectors: Detectors = field(default_factory=detectors.by_form, repr=False)
 
     @staticmethod
     def of(
@@ -42,21 +40,20 @@ class Redactor:
     ) -> "Redactor":
         """Return what takes out `secrets` and whatever the detectors and `recognisers` know, except the kinds of `keep`."""
         known = KnownSecrets.of(secrets)
-        passing = frozenset(keep) - SECRET_KINDS
-        if not known.forms:
-            return Redactor(known, passing, recognisers)
-        second = Detector(HINTS, lambda _: iter(()))
-        return Redactor(known, passing, recognisers, Gate.of((*DETECTORS, second), (disguises(), *known.hints)))
+        all_of_them = Detectors.of(known) if known.forms else detectors.by_form()
+        return Redactor(frozenset(keep) - SECRET_KINDS, recognisers, all_of_them)
 
     def gate(self, data: bytes, *, binary: bool = True) -> bool:
         """Return whether something may be in `data`; False is certain, and then nothing in it need be looked at.
 
         `data` is UTF-8, JSON included, or UTF-8 texts inside of a `binary` format such as protobuf. One pass over the bytes.
         """
-        return bool(self.recognisers) or self._gate.speaks(data, binary=binary)
+        return bool(self.recognisers) or self.detectors.gate.speaks(data, binary=binary)
 
     def text(self, text: str) -> tuple[str, tuple[str, ...]]:
         """Return `text` without what is found, and the kinds found, sorted. A text in which nothing is comes back as it is."""
+        if not self.gate(text.encode("utf-8", "replace"), binary=False):
+            return text, ()
         normal = plain(text)
         found = self._finds(normal)
         if not found:
@@ -80,13 +77,7 @@ class Redactor:
         return (cleaned, tuple(sorted(kinds))) if kinds else (value, ())
 
     def _finds(self, normal: str) -> tuple[Find, ...]:
-        data = normal.encode("utf-8", "replace")
-        if not self.gate(data, binary=False):
-            return ()
-        found = candidates(normal, data)
-        found += self.secrets.finds(normal, data)
-        if self.secrets.forms:
-            found += looked_again(normal, lambda text: tuple(self.secrets.finds(text, text.encode("utf-8", "replace"))))
+        found = self.detectors.candidates(normal)
         for recognise in self.recognisers:
             found += recognise(normal)
         return merged(find for find in found if find.kind not in self.keep)

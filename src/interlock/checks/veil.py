@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from interlock.checks.detectors import found_in
+from interlock.checks.detectors import finds
 from interlock.checks.plain_text import plain
 
 _TOKEN = re.compile(r"\[[a-z_]{2,16}#[a-z2-7]{16}\]")
@@ -32,7 +32,7 @@ class Veil:
     def hide(self, text: str) -> str:
         """Return `text` without what the detectors find; in its plain form (NFKC) if anything was found."""
         normal = plain(text)
-        found = found_in(normal, self.kinds)
+        found = finds(normal, self.kinds)
         if not found:
             return text
         pieces, position = [], 0
