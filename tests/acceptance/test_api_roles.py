@@ -59,6 +59,10 @@ ROUTES: dict[tuple[str, str], tuple[Json, set[str]]] = {
     ("POST", "/api/v1/tokens/revoke"): (None, {"token"}),
     ("GET", "/api/v1/budgets"): (None, {"operator", "auditor", "admin"}),
     ("GET", "/api/v1/audit"): (None, {"auditor", "admin"}),
+    ("GET", "/api/v1/audit/checkpoint"): (None, {"auditor", "admin"}),
+    ("GET", "/api/v1/audit/proofs/{event}"): (None, {"auditor", "admin"}),
+    ("GET", "/api/v1/audit/tile/{path}"): (None, {"auditor", "admin"}),
+    ("GET", "/api/v1/audit/export"): (None, {"auditor", "admin"}),
     ("GET", "/api/v1/openapi.json"): (None, EVERYONE),
     ("POST", "/v1/tool-calls"): ({"tool": "orders.read", "arguments": {"order_id": "7"}}, {"agent", "token"}),
     ("GET", "/v1/tool-calls/{run}/{call_id}"): (None, EVERYONE),
@@ -85,7 +89,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def _try(api: Api, who: str | None, method: str, path: str, body: Json) -> Answer:
-    for name in ("call_id", "model_call", "call", "approval", "brake", "tool", "key", "id"):
+    for name in ("call_id", "model_call", "call", "approval", "brake", "tool", "key", "id", "event", "path"):
         path = path.replace(f"{{{name}}}", NOBODY)
     return await api.ask(who, method, path.replace("{run}", api.run), body)
 

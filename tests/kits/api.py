@@ -24,17 +24,21 @@ from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
 from interlock.gateway.contract_desk import ContractDesk
 from interlock.gateway.desks import Desks
 from interlock.gateway.erasure import Eraser
+from interlock.gateway.explain.desk import ExplainDesk
+from interlock.gateway.followers import SumsFollower, catch_up
 from interlock.gateway.keeping_desk import KeepingDesk
 from interlock.gateway.models.desk import ModelDesk
 from interlock.gateway.ports import Clock
 from interlock.gateway.record_desk import RecordDesk
+from interlock.gateway.release import Release
 from interlock.gateway.replay.desk import ReplayDesk
 from interlock.gateway.retention import Retention, Times
 from interlock.gateway.store import Store
+from interlock.gateway.trace_desk import TraceDesk
 from interlock.server.app import build_app
 from interlock.server.guard import DoorRules
+from interlock.traces.ports import SpanStore
 from interlock.wiring.releases import remade
-from interlock.wiring.tracing import build_traces
 from tests.kits.gate import TENANT, Kit, a_kit
 from tests.kits.mcp import serving
 from tests.kits.models import no_models
@@ -85,7 +89,10 @@ class Api:
             options["json"] = body
         async with self.http.request(method, self.url + path, headers=headers, **options) as response:  # type: ignore[arg-type]
             kind = response.content_type
-            parsed = await response.json(content_type=None) if "json" in kind else await response.text()
+            if "json" in kind:
+                parsed = await response.json(content_type=None)
+            else:
+                parsed = await (response.text() if kind.startswith("text/") else response.read())
             return Answer(response.status, kind, parsed, dict(response.headers))
 
     async def open(self, **body: Json) -> str:
@@ -123,11 +130,27 @@ def an_audit_desk(store: Store, folder: Path, clock: Clock) -> AuditDesk:
     return AuditDesk(log, watchman, Anchorer(store, (), watchman), TENANT, clock)
 
 
+def a_trace_desk(store: Store, spans: SpanStore | None = None) -> TraceDesk:
+    """Return what looks at traces: over spans in memory, unless there are others."""
+    kept = spans or MemorySpanStore()
+    sums = SumsFollower(store, kept)
+
+    async def refresh() -> None:
+        await Sequencer(store).place()
+        await catch_up(sums, kept)
+
+    return TraceDesk(store, kept, refresh)
+
+
 def a_keeping_desk(store: Store, clock: Clock) -> KeepingDesk:
     """Return the use cases around what is kept in `store`: thirty days of everything."""
     times = Times(30 * DAY_MS, 30 * DAY_MS, 30 * DAY_MS)
     vault = store if isinstance(store, SealedStore) else None
     return KeepingDesk(store, clock, Eraser(store, clock), Retention(store, clock, {TENANT: times}), vault)
+
+
+async def _released(kit: Kit) -> Release:
+    return kit.publisher.current()
 
 
 @asynccontextmanager
@@ -148,8 +171,9 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
             contracts=ContractDesk(store, kit.publisher.current, kit.publisher.refresh, kit.clock),
             records=RecordDesk(store, kit.clock),
             audit=an_audit_desk(store, folder, kit.clock),
-            traces=build_traces(store, MemorySpanStore(), "gw-test", kit.clock).desk,
+            traces=a_trace_desk(store),
             keeping=a_keeping_desk(store, kit.clock),
+            explain=ExplainDesk(store, lambda: _released(kit), f"interlock/{TENANT}"),
             publisher=kit.publisher,
             replays=ReplayDesk(store, partial(remade, store, TENANT), kit.clock),
         )

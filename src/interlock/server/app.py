@@ -7,6 +7,7 @@ import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from interlock.gateway.desks import Desks
+from interlock.server.api.audit import audit_routes
 from interlock.server.api.openapi import reference
 from interlock.server.api.operations import route
 from interlock.server.api.surfaces import EVERYONE, REFERENCE
@@ -58,6 +59,7 @@ def all_routes(desks: Desks, *, approvals_url: str | None = None) -> tuple[Guard
         *model_routes(desks.models),
         *tool_routes(desks.gate, desks.runs, approvals_url=approvals_url),
         *(route(operation, desks) for operation in OPERATIONS),
+        *audit_routes(desks),
         GuardedRoute(REFERENCE, frozenset({"GET"}), EVERYONE, document),
         GuardedRoute("/healthz", _READS, None, healthz),
         GuardedRoute("/readyz", _READS, None, Readiness(desks)),

@@ -24,7 +24,7 @@ async def healthz(scope: Scope, receive: Receive, send: Send) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Says whether the store answers and a release is published."""
+    """Says whether the store answers and a release is published, and by their codes what needs a person's attention."""
 
     desks: Desks
 
@@ -34,4 +34,6 @@ class Readiness:
         if not self.desks.publisher.published:
             raise NotReady("No release is published yet", do="Wait a moment, then look into the log of the server")
         await self.desks.records.answers()
-        await send_json(send, 200, {"status": "ready"})
+        # Calls are decided and recorded all the same: whoever balances load must not take this server away.
+        problems = [one.code for one in self.desks.audit.problems()]
+        await send_json(send, 200, {"status": "degraded", "problems": problems} if problems else {"status": "ready"})

@@ -28,6 +28,8 @@ class GuardedRoute:
     roles: frozenset[Role] | None
     """Callers need one of these; None for what is open to everyone, which only the door's anonymous paths may be."""
     endpoint: ASGIApp
+    rest: bool = False
+    """Whether the parameter at the end of the path takes the rest of it, slashes included."""
 
 
 class Routes:
@@ -41,7 +43,8 @@ class Routes:
             if (route.roles is None) is not (route.path in anonymous):
                 raise ValueError(f"{route.path}: only {sorted(anonymous)} may be open to everyone, and they are")
             if "{" in route.path:
-                self._patterns.append((compile_path(route.path)[0], route))
+                whole = route.path.removesuffix("}") + ":path}" if route.rest else route.path
+                self._patterns.append((compile_path(whole)[0], route))
                 continue
             here = self._exact.setdefault(route.path, {})
             if not route.methods.isdisjoint(here):

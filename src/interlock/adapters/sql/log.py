@@ -149,4 +149,6 @@ class _Tiles(TileRows):
 
 def _entry(row: Row) -> LogEntry:
     index, leaf, leaf_hash = row
-    return LogEntry(int(index), bytes(leaf), bytes(leaf_hash))
+    # SQLite keeps a text in a column of bytes, if somebody writes one there: it is for the verifier to say what it is worth.
+    whole, hashed = (one.encode() if isinstance(one, str) else bytes(one) for one in (leaf, leaf_hash))
+    return LogEntry(int(index), whole, hashed)

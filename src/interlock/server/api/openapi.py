@@ -3,6 +3,7 @@
 import re
 
 from interlock.domain.canonical import Json, JsonObject
+from interlock.server.api import audit
 from interlock.server.api.operations import Description, Nothing
 from interlock.server.api.shapes import schema_of
 from interlock.server.api.surfaces import DESCRIPTIONS
@@ -13,7 +14,7 @@ _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 
 def descriptions() -> tuple[Description, ...]:
     """Return what there is to say of every route."""
-    return (*(one.description for one in OPERATIONS), *DESCRIPTIONS)
+    return (*(one.description for one in OPERATIONS), *audit.DESCRIPTIONS, *DESCRIPTIONS)
 
 
 def reference(version: str = "1") -> JsonObject:
