@@ -4,15 +4,16 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from interlock.domain.errors import BadInput, Forbidden, UnknownRecord
+from interlock.domain.errors import BadInput, ConfigurationError, Forbidden, UnknownRecord
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import RunId
 from interlock.domain.spans import Span
 from interlock.gateway.own_spans import read_run
 from interlock.gateway.run_desk import visible_run
+from interlock.gateway.span_archive import Archiver, Part
 from interlock.gateway.store import Store, Tx
 from interlock.runs.spans import trace_of
-from interlock.traces.ports import Order, RunQuery, RunSummary, SpanStore
+from interlock.traces.ports import Answer, Order, RunQuery, RunSummary, SpanStore
 from interlock.traces.rates import Compared, Figures, compared, figures_of
 from interlock.traces.tree import PlacedSpan, tree_of
 
@@ -35,8 +36,18 @@ class TraceView:
 class TraceDesk:
     """Use cases that look at traces and change nothing."""
 
-    def __init__(self, store: Store, spans: SpanStore, refresh: Callable[[], Awaitable[object]]) -> None:
-        """Look into the journal `store` and into `spans`. `refresh` adds up what the trail tells and nobody has yet."""
+    def __init__(
+        self,
+        store: Store,
+        spans: SpanStore,
+        refresh: Callable[[], Awaitable[object]],
+        archiver: Archiver | None = None,
+    ) -> None:
+        """Look into the journal `store` and into `spans`. `refresh` adds up what the trail tells and nobody has yet.
+
+        `archiver` writes closed days away and answers for them, where an archive is configured.
+        """
+        self._archiver = archiver
         self._store = store
         self._spans = spans
         self._refresh = refresh
@@ -65,10 +76,10 @@ class TraceDesk:
         if run is None:
             _check_reader(principal)
         sums = await self._spans.sums_of_trace(principal.tenant, trace)
-        outside = await self._spans.trace(principal.tenant, trace)
         runs = {one.run for one in sums if one.run is not None} | ({run} if run is not None else set())
-        # Whoever reads no more than its own runs sees what was sent to their traces, and nothing of other runs in them.
+        # Whoever reads no more than its own run sees what others sent only where the trace is that run's alone.
         seen = runs if _reads_all(principal) else {run}
+        outside = await self._spans.trace(principal.tenant, trace) if runs <= seen else ()
         own = await self._store.read(lambda tx: _own(tx, principal, frozenset(one for one in seen if one is not None)))
         spans = tree_of((span for span in own if span.trace_id == trace), outside)
         if not spans and not sums:
@@ -87,6 +98,31 @@ class TraceDesk:
             raise BadInput("The span of time is empty", do="Let it begin before it ends")
         now = await self._figures(principal, since, until, whole=whole)
         return compared(now, await self._figures(principal, max(0, 2 * since - until), since, whole=whole))
+
+    async def archive(self, principal: Principal) -> tuple[Part, ...]:
+        """Write what is due into the archive now; return the parts. None where another process is at it.
+
+        Raises Forbidden, ConfigurationError where no archive is configured, StoreUnavailable.
+        """
+        if not principal.may(Role.OPERATOR):
+            raise Forbidden("Writing the archive is for operators")
+        await self._refresh()
+        return await self._configured().write()
+
+    async def query(self, principal: Principal, sql: str, limit: int) -> Answer:
+        """Return what one SELECT over the archive finds. Raises Forbidden, ConfigurationError, BadInput."""
+        _check_reader(principal)
+        # INVARIANT: the tenant comes from the principal; a query sees the files of no other one.
+        return await self._configured().query(principal.tenant, sql, limit)
+
+    def _configured(self) -> Archiver:
+        if self._archiver is None:
+            raise ConfigurationError(
+                "No archive is configured",
+                why="closed days are written to Parquet only where `traces.archive` names a folder",
+                do="Set traces.archive in interlock.yaml; DuckDB comes with the extra: pip install 'interlock[analytics]'",
+            )
+        return self._archiver
 
     async def _figures(self, principal: Principal, since: int, until: int, *, whole: bool) -> tuple[Figures, ...]:
         figures = await self._spans.workflows(principal.tenant, since, until, whole=whole)

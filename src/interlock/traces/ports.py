@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from interlock.domain.ids import RunId, TenantId
 from interlock.domain.spans import Span
@@ -300,6 +300,7 @@ class DueSpans:
     """The last of them."""
 
 
+@runtime_checkable
 class ClosedDays(Protocol):
     """What of closed days the archive does not have yet. A day is one of those since the epoch, in UTC."""
 

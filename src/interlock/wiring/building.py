@@ -119,6 +119,7 @@ class Interlock:
             asyncio.create_task(self.audit.watchman.run()),
             asyncio.create_task(self.audit.anchorer.run()),
             *(asyncio.create_task(one.run()) for one in self.traces.following),
+            *(asyncio.create_task(one.run()) for one in (self.traces.archiver,) if one is not None),
         ]
         try:
             yield
@@ -179,7 +180,7 @@ async def open_interlock(
         publisher = _publisher(deployment, store, tuple(upstreams), time)
         audit = build_audit(deployment, store, secrets, time)
         stack.push_async_callback(audit.watchman.finish)
-        traces = build_traces(store, spans, owner, time)
+        traces = build_traces(deployment, store, spans, owner, time)
         road = build_models(deployment, store, secrets, publisher.current, time, owner, meter)
         stack.push_async_callback(road.close)
         parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time, meter)
@@ -261,7 +262,7 @@ def _build(
         records=RecordDesk(store, clock),
         audit=audit.desk,
         traces=traces.desk,
-        keeping=build_keeping(parts.deployment, store, clock, traces.spans),
+        keeping=build_keeping(parts.deployment, store, clock, traces.spans, traces.archiver),
         explain=ExplainDesk(store, lambda: today(publisher, store, parts.deployment), audit.desk.origin),
         publisher=publisher,
         replays=ReplayDesk(store, partial(remade, store, parts.deployment.tenant), clock),

@@ -1,0 +1,5 @@
+"""Closed days as Parquet files, by tenant, written and read by DuckDB (the extra `analytics`)."""
+
+from interlock.adapters.parquet.archive import ParquetArchive
+
+__all__ = ["ParquetArchive"]

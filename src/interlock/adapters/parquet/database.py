@@ -1,0 +1,42 @@
+"""DuckDB in memory, held to one folder: no extension is loaded, no other file or address is touched."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+MEMORY = "512MB"
+THREADS = 2
+
+
+def quoted(text: str | Path) -> str:
+    """Return `text` as a literal of SQL."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def listed(paths: list[Path]) -> str:
+    """Return the paths as a list of SQL."""
+    return "[" + ", ".join(map(quoted, paths)) + "]"
+
+
+@contextlib.contextmanager
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a database that knows what is built in and stores nothing."""
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "memory_limit": MEMORY,
+        "threads": THREADS,
+        "temp_directory": "",
+        "preserve_insertion_order": False,
+    }
+    with contextlib.closing(duckdb.connect(":memory:", config=settings)) as connection:
+        yield connection
+
+
+def lock(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Let what follows read `folder` and nothing else. There is no way back."""
+    connection.execute(f"SET allowed_directories = [{quoted(f'{folder}/')}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
