@@ -43,8 +43,8 @@ class ExpiringSpans(Protocol):
 class ExpiringArchive(Protocol):
     """Files of closed days that can be let go of."""
 
-    async def expire(self, tenant: TenantId, before: int) -> int:
-        """Delete the files of days that ended before `before`; return how many."""
+    async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str]) -> int:
+        """Delete the files of days that ended before `before`, but for what is of `keep_runs`; return how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +163,11 @@ class Retention:
 
     async def _archive(self, tenant: TenantId) -> Erasure:
         archive = self.archive
-        if archive is None or await self.store.read(lambda tx: bool(tx.keeping.holds(tenant))):
-            # A file holds the runs of a whole day, those that are held among them.
+        held = await self.store.read(lambda tx: _held(tx, tenant))
+        if archive is None or held is None:
             return Erasure()
         before = self.clock.now() - self.tenants[tenant].archive
-        erased = Erasure(archived=await archive.expire(tenant, before))
+        erased = Erasure(archived=await archive.expire(tenant, before, held))
         await self._noted(tenant, {"before": before, "material": "archive"}, erased)
         return erased
 

@@ -40,6 +40,7 @@ class RunDocument:
     deadline: int | None
     ended_at: int | None
     outcome: Annotated[RunOutcome | None, "What came of it, as its driver said when it closed the run."]
+    erased_at: Annotated[int | None, "When what was said in it was erased; null while it is kept."]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class CallDocument:
     created_at: Instant
     updated_at: Instant
     extras: Annotated[Mapping[str, Json], "Attempts, timings, obligations carried out, and how it was resolved."]
+    erased: Annotated[bool, "Whether what it said is gone for good: arguments, result, reasons and decision are empty."]
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ class ModelCallDocument:
     ]
     proposals: tuple[ProposalDocument, ...]
     failure: FailureDocument | None
+    erased: Annotated[bool, "Whether its words are gone for good: labels, events and sentences are empty."]
     span: Annotated[SpanDocument | None, "The call in its trace; null in lists."] = None
 
 

@@ -53,6 +53,7 @@ def model_call(record: ModelCallRecord) -> ModelCallDocument:
         events=record.events,
         proposals=tuple(ProposalDocument(one.id, one.tool, one.arguments_hash) for one in record.proposals),
         failure=views.why(record.failure),
+        erased=record.erased,
     )
 
 

@@ -50,6 +50,7 @@ def run(value: Run) -> RunDocument:
         deadline=value.deadline,
         ended_at=value.ended_at,
         outcome=value.outcome,
+        erased_at=value.erased_at,
     )
 
 
@@ -77,6 +78,7 @@ def call(record: CallRecord) -> CallDocument:
         created_at=record.created_at,
         updated_at=record.updated_at,
         extras=record.extras,
+        erased=record.erased,
     )
 
 
