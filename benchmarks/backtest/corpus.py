@@ -198,7 +198,7 @@ class _Player:
         bot = Principal(PrincipalId("host"), TENANT, frozenset({Role.AGENT}), AgentId(self.suite))
         run = RunId(f"{record.group.source}-{self.suite}-{record.number}")
         labels = {
-            "case": f"{record.group.source}:{self.suite}:{record.task}",
+            "case": _case(record),
             "model": record.model,
             "attack": record.attack or "none",
         }
@@ -269,6 +269,11 @@ def _model_call(
     usage = Usage(input=prompt, output=completion)
     attempt = Attempt("record", record.model, "served", 900, usage, UsageSource.PROVIDER, nano)
     return ModelCallRecord(call, ModelCallStatus.SUCCEEDED, at, 900, 200, (attempt,), salt=bytes(32))
+
+
+def _case(record: Record) -> str:
+    plain = f"{record.group.source}:{record.group.suite}:{record.task}"
+    return f"{plain}:{record.injection_task}" if record.injection_task is not None else plain
 
 
 def _identity(suite: str) -> dict[str, Any] | None:

@@ -13,12 +13,18 @@ LIMITS = (
     "Budgets start empty with the first run that is looked at; a model call counts with what it used.",
     "Who was asked the same question then is taken to answer it the same; who was not asked is taken to say yes.",
 )
+OTHER_MODEL = (
+    "'allow' is what the other model proposed; it is held against the rules as if it had been proposed in that run.",
+    "Results and the user's words are those of the other model's own record, one call a second.",
+    *LIMITS[:1],
+    *LIMITS[2:3],
+)
 _WORDS = {"require_approval": "held"}
 
 
-def show(output: Output, found: JsonObject, title: str) -> None:
+def show(output: Output, found: JsonObject, title: str, limits: Sequence[str] = LIMITS) -> None:
     """Print the comparison `found` for people, or as JSON."""
-    output.data({**found, "limits": list(LIMITS)})
+    output.data({**found, "limits": list(limits)})
     calls = counted(found["calls"], "call")
     output.say(f"{title}: {calls} in {counted(found['runs'], 'run')}, {found['changed']} decided otherwise.")
     if not found["runs"]:
@@ -32,7 +38,7 @@ def show(output: Output, found: JsonObject, title: str) -> None:
         rows = [(one["calls"], one["why"], _calls(one["examples"])) for one in found["undecided"]]
         output.table(("calls", "because", "such as"), rows)
     output.say("\nTo be kept in mind:")
-    for sentence in LIMITS:
+    for sentence in limits:
         output.say(f"  - {sentence}")
     first = next((example for rule in found["by_rule"] for example in rule["examples"]), None)
     if first is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.comparing import show
+from interlock.cli.comparing import LIMITS, OTHER_MODEL, show
 from interlock.cli.exits import Exit
 from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
@@ -84,7 +84,7 @@ def compare(
     """Hold the runs of the past against other rules, and print what would change."""
     question = Question(config, where(which, _instant(since)), policy, tuple(edit(one) for one in edits), model)
     tally = asyncio.run(ask(question, processes))
-    show(output, comparison(tally), "Back-test")
+    show(output, comparison(tally), "Another model" if model else "Back-test", OTHER_MODEL if model else LIMITS)
 
 
 def fork(

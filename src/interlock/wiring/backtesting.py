@@ -6,18 +6,21 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from interlock.domain.decisions import Decision
 from interlock.domain.ids import RunId, TenantId
-from interlock.gateway.replay.counterfactual import DraftedRun, Entry, decide_run, draft_run, final, judge_run, slim
+from interlock.domain.runs import RunState
+from interlock.gateway.replay.counterfactual import DraftedRun, Entry, draft_run, final, judge_run, slim
 from interlock.gateway.replay.ledger import Ledger
+from interlock.gateway.replay.others import CASE, draft_case, may_decide
 from interlock.gateway.replay.past import RecordedRun, recorded
 from interlock.gateway.replay.tally import Tally
 from interlock.gateway.store import Store, Tx
 from interlock.wiring.building import open_interlock
-from interlock.wiring.candidates import Candidates, Question, releases_in
+from interlock.wiring.candidates import Candidates, Question, recordings, releases_in
 
 CHUNK = 100
 """Runs that a process has in memory at a time."""
@@ -60,10 +63,12 @@ class Past:
         self._tenant = tenant
         self._where = question.where
         self._candidates = Candidates(store, tenant, question)
+        self._cases = recordings(question.model) if question.model else None
 
     async def check(self) -> None:
         """Raise what is wrong with the question."""
         await self._candidates.check()
+        await self._candidates.prepare([""])
 
     @property
     def spans_runs(self) -> bool:
@@ -82,12 +87,27 @@ class Past:
         """Return the sums over `runs`."""
         tally = Tally()
         async for place, past in self._recorded(runs):
-            tally.count(decide_run(past, place, self._candidates.of))
+            draft = self._draft(past, place)
+            if draft is not None:
+                ledger = Ledger()
+                tally.count(judge_run(draft, [(entry, final(entry, ledger)) for entry in draft.entries]))
         return tally
 
     async def drafts(self, runs: Placed) -> list[DraftedRun]:
         """Return `runs` decided by everything but their budgets."""
-        return [slim(draft_run(past, place, self._candidates.of)) async for place, past in self._recorded(runs)]
+        found = [self._draft(past, place) async for place, past in self._recorded(runs)]
+        return [slim(draft) for draft in found if draft is not None]
+
+    def _draft(self, past: RecordedRun, place: int) -> DraftedRun | None:
+        """Return the run decided by everything but its budgets; None when the other model has no such case."""
+        if self._cases is None:
+            return draft_run(past, place, self._candidates.of)
+        case = self._cases.get(dict(past.run.labels).get(CASE, ""))
+        rules = self._candidates.of("")
+        if case is None or not may_decide(past.run, rules):
+            return None
+        opened = replace(past.run, state=RunState.OPEN, deadline=None)
+        return draft_case(opened, past.identity, case, place, rules)
 
     @staticmethod
     def tally(drafts: Sequence[DraftedRun]) -> Tally:
@@ -114,9 +134,8 @@ class Past:
 
     def _read(self, tx: Tx, names: tuple[RunId, ...]) -> tuple[RecordedRun, ...]:
         headers = tx.replays.headers(self._tenant, names)
-        return recorded(
-            tx, self._tenant, [name for name in names if name in headers and self._where.holds(headers[name])]
-        )
+        wanted = [name for name in names if name in headers and self._where.holds(headers[name])]
+        return recorded(tx, self._tenant, wanted, identities=self._cases is not None)
 
 
 @asynccontextmanager

@@ -1,18 +1,23 @@
 """The other rules that the past is held against: archived releases under other files or other settings."""
 
-from collections.abc import Iterable
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+import orjson
+
 from interlock.config import load_deployment
 from interlock.config.edits import edited
-from interlock.domain.errors import BadInput, ConfigurationError, UnknownRecord
+from interlock.domain.errors import BadInput, ConfigurationError, MalformedJson, UnknownRecord
 from interlock.domain.ids import TenantId
 from interlock.domain.problems import Problem
 from interlock.gateway.archive import Declared
 from interlock.gateway.release import Release
 from interlock.gateway.replay.deriving import Rules, Underivable
 from interlock.gateway.replay.ledger import spans_runs
+from interlock.gateway.replay.others import Case, case_of, index
 from interlock.gateway.replay.past import RecordedRun
 from interlock.gateway.replay.where import Where
 from interlock.gateway.steps import decided_steps
@@ -72,7 +77,8 @@ class Candidates:
         return found
 
     async def _for(self, id: str) -> Rules | Underivable:
-        if self._question.policy is not None and self._latest is not None:
+        # The calls of another model were decided under no release.
+        if (self._question.policy is not None or self._question.model) and self._latest is not None:
             return self._latest
         if not id:
             return Underivable("nobody noted its release")
@@ -104,6 +110,31 @@ def candidate(past: Archived, question: Question) -> Release:
             why="; ".join(_told(error)),
             do="Change the value, or name another setting",
         ) from None
+
+
+def recordings(model: str) -> Mapping[str, Case]:
+    """Return the cases of another model that `recorded:PATH` names, by label. Raises BadInput."""
+    kind, sign, name = model.partition(":")
+    path = Path(name)
+    if kind != "recorded" or not sign or not path.exists():
+        raise BadInput(
+            f"'{model[:80]}' names no recordings", do="Write recorded:FILE or recorded:FOLDER, of JSON lines"
+        )
+    files = sorted(path.glob("*.jsonl*")) if path.is_dir() else [path]
+    return index(case for file in files for case in _cases(file))
+
+
+def _cases(file: Path) -> Iterator[Case]:
+    try:
+        raw = file.read_bytes()
+        text = gzip.decompress(raw) if file.suffix == ".gz" else raw
+    except (OSError, EOFError, zlib.error):
+        raise BadInput(f"The recordings in {file.name} cannot be read") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        try:
+            yield case_of(orjson.loads(line))
+        except (orjson.JSONDecodeError, MalformedJson) as error:
+            raise BadInput(f"{file.name}, line {number}: {error}") from None
 
 
 def laid_over(past: Archived, folder: Path) -> Declared:

@@ -105,7 +105,9 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
             Entry(at, order, call.key.call, call.tool, old, draft.first, draft.last, draft.charges, settling, made)
         )
     releases = [decided_steps(record)[0].release for record in past.calls] or [""]
-    entries += _model_entries(past, place, len(past.calls), rules_of, releases[0])
+    rules = _rules(rules_of, releases[0]) if past.costs else None
+    if rules is not None:
+        entries += model_entries(past.run, past.costs, place, len(past.calls), rules)
     entries.sort(key=lambda one: (one.at, one.order))
     return DraftedRun(past.run, past.costs, place, tuple(entries), tuple(left))
 
@@ -185,17 +187,14 @@ def _difference(old: Decision, new: Decision) -> str:
     return fresh[0] if fresh else now.deciding[0].rule
 
 
-def _model_entries(past: RecordedRun, place: int, first: int, rules_of: RulesOf, release: str) -> list[Entry]:
-    if not past.costs:
-        return []
+def model_entries(run: Run, costs: tuple[ModelCost, ...], place: int, first: int, rules: Rules) -> list[Entry]:
+    """Return the model calls of `run` on their way to the ledger; their numbers within the run begin with `first`."""
     try:
-        rules = rules_of(release).release
-        limits = rules.limits_of(rules.policies(past.run.agent))
-    except (Underivable, Forbidden):
+        limits = rules.release.limits_of(rules.release.policies(run.agent))
+    except Forbidden:
         return []
-    entries = []
-    for number, cost in enumerate(past.costs):
-        entry = Entry(
+    return [
+        Entry(
             cost.started_at,
             (place, first + number),
             cost.call,
@@ -203,12 +202,19 @@ def _model_entries(past: RecordedRun, place: int, first: int, rules_of: RulesOf,
             None,
             None,
             None,
-            _model_charges(past.run, cost, limits),
+            _model_charges(run, cost, limits),
             Settling(cost.started_at),
             not cost.refused,
         )
-        entries.append(entry)
-    return entries
+        for number, cost in enumerate(costs)
+    ]
+
+
+def _rules(rules_of: RulesOf, release: str) -> Rules | None:
+    try:
+        return rules_of(release)
+    except Underivable:
+        return None
 
 
 def _model_charges(run: Run, cost: ModelCost, limits: tuple[tuple[str, Limit], ...]) -> tuple[Charge, ...]:

@@ -28,9 +28,11 @@ class RecordedRun:
     """Every question about its calls, by id."""
     brakes: Mapping[str, Brake]
     """Every brake of the tenant that any of its decisions saw, by id."""
+    identity: str = ""
+    """What was known of its user, as JSON, where that was asked for."""
 
 
-def recorded(tx: Tx, tenant: TenantId, runs: Sequence[RunId]) -> tuple[RecordedRun, ...]:
+def recorded(tx: Tx, tenant: TenantId, runs: Sequence[RunId], *, identities: bool = False) -> tuple[RecordedRun, ...]:
     """Return `runs` in their order; those that are not there are left out."""
     headers = tx.replays.headers(tenant, runs)
     calls: dict[RunId, list[CallRecord]] = {}
@@ -48,10 +50,16 @@ def recorded(tx: Tx, tenant: TenantId, runs: Sequence[RunId]) -> tuple[RecordedR
             tuple(costs.get(run, ())),
             _approvals(tx, tenant, run, calls.get(run, ())),
             brakes,
+            _identity(tx, tenant, run) if identities else "",
         )
         for run in runs
         if run in headers
     )
+
+
+def _identity(tx: Tx, tenant: TenantId, run: RunId) -> str:
+    rows = (row for row, _ in tx.evidence.since(tenant, run, 0))
+    return next((row.body for row in rows if row.kind == "identity"), "")
 
 
 def _saw_brakes(record: CallRecord) -> bool:
