@@ -1,5 +1,7 @@
 """Each vocabulary comes to the same schema, as the real instrumentations write it."""
 
+from pathlib import Path
+
 import pytest
 
 from interlock.domain.spans import Category
@@ -10,6 +12,7 @@ from interlock.traces.understanding import understood
 from interlock.traces.vocabularies import VOCABULARIES
 from tests.unit.traces.kit import TOLD, taken
 
+ROOT = Path(__file__).parents[3]
 CONVERSATION = "01a1fc65-aae7-763a-8b43-e71ab40eb28"
 GOLDEN: dict[str, list[tuple[str, str, str, str, str, str, int, int]]] = {
     # name, category, run, workflow, user, model, tokens in, tokens out
@@ -124,3 +127,13 @@ def test_every_name_belongs_to_one_column_only() -> None:
         counted = (vocabulary.input_tokens, vocabulary.output_tokens, vocabulary.cost_usd, vocabulary.cost_nano_usd)
         names = [name for column in (*columns, *counted) for name in column]
         assert len(names) == len(set(names)), vocabulary.name
+
+
+def test_the_reference_names_every_attribute_that_is_understood() -> None:
+    page = (ROOT / "docs/reference/traces-api.md").read_text()
+    for vocabulary in VOCABULARIES:
+        columns = (vocabulary.run, vocabulary.workflow, vocabulary.user, vocabulary.model)
+        counted = (vocabulary.input_tokens, vocabulary.output_tokens, vocabulary.cost_usd, vocabulary.cost_nano_usd)
+        named = {name for column in (*columns, *counted) for name in column}
+        named |= {kinds.attribute for kinds in vocabulary.kinds}
+        assert {name for name in named if f"`{name}`" not in page} == set(), vocabulary.name
