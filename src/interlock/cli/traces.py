@@ -8,6 +8,7 @@ import typer
 from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config, Limited, Session, on_deployment
 from interlock.cli.times import duration_ms, shown
+from interlock.cli.traces_archive import archive, query
 from interlock.cli.traces_tables import figures_text, tree_lines
 from interlock.domain.ids import TenantId
 from interlock.domain.money import usd
@@ -21,6 +22,8 @@ app = typer.Typer(
     help="What runs did and what came of it: traces, figures, the archive.", no_args_is_help=True, rich_markup_mode=None
 )
 
+app.command()(archive)
+app.command()(query)
 Since = Annotated[str | None, typer.Option(help="Only what began within this time, such as 4h or 7d.")]
 
 

@@ -120,8 +120,8 @@ class Archiver:
             own = await self._own(tenant, some)
             for due in await self.days.fresh_spans(tenant, some):
                 mine = own.get(due.row.number, ())
-                part.spans(due.row.sums, mine, own=True)
-                part.spans(due.row.sums, due.spans, own=False)
+                part.spans(due.row.sums, mine)
+                part.spans(due.row.sums, due.spans, due.users)
                 part.sums(due.row.sums)
                 # Ids begin at 1. Never 0 again: it stands for a row that the archive does not have at all.
                 marks[due.row.number] = due.mark or _NO_SPANS

@@ -296,6 +296,8 @@ class DueSpans:
 
     row: DueRow
     spans: tuple[Span, ...]
+    users: tuple[str, ...]
+    """Of each of `spans`, the user that it names itself; empty where it names none."""
     mark: int
     """The last of them."""
 
@@ -322,8 +324,8 @@ class ClosedDays(Protocol):
 class PartWriter(Protocol):
     """Writes one part of a day. Nothing of it is seen before `finish`."""
 
-    def spans(self, row: RunSummary, spans: Sequence[Span], *, own: bool) -> None:
-        """Add spans of one row; `own` says whether they are of Interlock's own work."""
+    def spans(self, row: RunSummary, spans: Sequence[Span], users: Sequence[str] = ()) -> None:
+        """Add spans of one row. `users` are those whom they name themselves; without, they are of Interlock's own work."""
 
     def sums(self, row: RunSummary) -> None:
         """Add a row of sums."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,8 +26,8 @@ class ParquetPart(PartWriter):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lines: dict[str, BinaryIO] = {kind: _private(self._beside(kind)) for kind in KINDS}
 
-    def spans(self, row: RunSummary, spans: Sequence[Span], *, own: bool) -> None:
-        for span in spans:
+    def spans(self, row: RunSummary, spans: Sequence[Span], users: Sequence[str] = ()) -> None:
+        for span, user in zip_longest(spans, users):
             line = {
                 "tenant": self._tenant,
                 "trace_id": span.trace_id,
@@ -34,8 +35,8 @@ class ParquetPart(PartWriter):
                 "parent_id": span.parent_id,
                 "run": row.run or "",
                 "workflow": row.workflow,
-                "user_id": row.user,
-                "source": "interlock" if own else "outside",
+                "user_id": user or row.user,
+                "source": "outside" if users else "interlock",
                 "category": span.category,
                 "kind": span.kind,
                 "name": span.name,

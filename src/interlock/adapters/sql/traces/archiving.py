@@ -70,11 +70,7 @@ class DayArchiving:
 
     def fresh_spans(self, tenant: TenantId, rows: Sequence[DueRow]) -> tuple[DueSpans, ...]:
         """Return what the archive does not have of each row."""
-        found = []
-        for row in rows:
-            mark, spans = self._spans.after(tenant, bytes.fromhex(row.sums.trace_id), row.number, row.mark)
-            found.append(DueSpans(row, spans, mark))
-        return tuple(found)
+        return tuple(self._spans.after(tenant, row) for row in rows)
 
     def finish(self, tenant: TenantId, day: int, part: int, marks: Mapping[int, int], *, spans: int, at: int) -> None:
         """Note what the archive has now."""

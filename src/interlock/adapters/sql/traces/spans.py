@@ -8,7 +8,7 @@ from interlock.domain.errors import Erased
 from interlock.domain.ids import RunId, TenantId
 from interlock.domain.spans import Span
 from interlock.traces.details import span_of
-from interlock.traces.ports import Seal, SpanRow
+from interlock.traces.ports import DueRow, DueSpans, Seal, SpanRow
 
 SPANS = Statement("""
     SELECT s.span, s.parent, s.name, s.category, s.kind, s.status, s.start_ns, s.end_ns, s.run, s.workflow, s.user_id,
@@ -28,6 +28,9 @@ AFTER = Statement("""
         output_tokens, cost_nano_usd, details
     FROM spans WHERE sums = :sums AND id > :mark ORDER BY id
 """)
+
+_USER = 11
+"""Which column of `AFTER` is the user."""
 
 BODIES_OF = Statement("SELECT hash, body FROM bodies WHERE sums = :sums")
 
@@ -85,13 +88,14 @@ class StoredSpans:
         rows = self._session.all(SPANS, asked)
         return self._spans(tenant, trace, rows, self._session.all(BODIES, asked)) if rows else ()
 
-    def after(self, tenant: TenantId, trace: bytes, sums: int, mark: int) -> tuple[int, tuple[Span, ...]]:
-        """Return the spans of the row of sums that came after the span `mark`, and the last of them; `mark` if there are none."""
-        rows = self._session.all(AFTER, {"sums": sums, "mark": mark})
+    def after(self, tenant: TenantId, row: DueRow) -> DueSpans:
+        """Return the spans of a row of sums that came after its mark."""
+        rows = self._session.all(AFTER, {"sums": row.number, "mark": row.mark})
         if not rows:
-            return mark, ()
-        bodies = self._session.all(BODIES_OF, {"sums": sums})
-        return rows[-1][0], self._spans(tenant, trace, [row[1:] for row in rows], bodies)
+            return DueSpans(row, (), (), row.mark)
+        bodies = self._session.all(BODIES_OF, {"sums": row.number})
+        found = self._spans(tenant, bytes.fromhex(row.sums.trace_id), [one[1:] for one in rows], bodies)
+        return DueSpans(row, found, tuple(one[_USER] for one in rows), rows[-1][0])
 
     def _spans(self, tenant: TenantId, trace: bytes, rows: Sequence[Row], bodies: Sequence[Row]) -> tuple[Span, ...]:
         texts = {
