@@ -51,6 +51,8 @@ class Timed:
     name: str
     calls: int
     seconds: float
+    cpu_s: float
+    """Over all processes."""
     calls_per_s: int
     peak_mib: int
     """The largest of the processes."""
@@ -104,23 +106,31 @@ def stricter(shop: Path, folder: Path) -> Path:
 
 
 async def _timed(name: str, question: Question, options: argparse.Namespace, output: Output) -> Timed:
-    started = time.monotonic()
+    started, spent = time.monotonic(), _cpu_s()
     found = comparison(await ask(question, options.processes))
-    seconds = time.monotonic() - started
+    seconds, cpu_s = time.monotonic() - started, _cpu_s() - spent
     if not output.as_json:
         show(output, found, name)
     same = not options.check or _bytes(found) == _bytes(comparison(await ask(question, 1)))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    output.say(f"\n{found['calls'] / seconds:,.0f} calls/s: {seconds:.1f} s, at most {peak // 1024} MiB in a process\n")
+    output.say(
+        f"\n{found['calls'] / seconds:,.0f} calls/s: {seconds:.1f} s, {cpu_s:.1f} s of CPU, at most {peak // 1024} MiB in a process\n"
+    )
     return Timed(
         name,
         found["calls"],
         round(seconds, 2),
+        round(cpu_s, 2),
         int(found["calls"] / seconds),
         peak // 1024,
         found["changed"],
         same,
     )
+
+
+def _cpu_s() -> float:
+    told = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in told)
 
 
 def _bytes(found: JsonObject) -> bytes:

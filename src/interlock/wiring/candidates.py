@@ -116,7 +116,7 @@ def recordings(model: str) -> Mapping[str, Case]:
     """Return the cases of another model that `recorded:PATH` names, by label. Raises BadInput."""
     kind, sign, name = model.partition(":")
     path = Path(name)
-    if kind != "recorded" or not sign or not path.exists():
+    if kind != "recorded" or not sign or not name or not path.exists():
         raise BadInput(
             f"'{model[:80]}' names no recordings", do="Write recorded:FILE or recorded:FOLDER, of JSON lines"
         )
