@@ -43,10 +43,9 @@ who the user is; what callers may name as they like passes through redaction on 
 | `attempt TOOL` | CLIENT | one attempt at the tool | its tool call |
 | `evaluate TOOL` | INTERNAL | the check of what the tool answered; carries `gen_ai.evaluation.result` | its tool call |
 
-A call that was decided anew after people had answered shows its last decision; why people were asked stands in the record of
-the approval. A tool call links to the model call that proposed it, where it names its proposal. The run's span carries
-`gen_ai.evaluation.result` once somebody has said what came of it, and every version that it was decided under. A run that
-nobody closes has no end, and is not sent to receivers.
+A call that was decided anew, as after people had answered, has a span for each decision. A tool call links to the model call
+that proposed it, where it names its proposal. The run's span carries `gen_ai.evaluation.result` once somebody has said what
+came of it, and every version that it was decided under. A run that nobody closes has no end, and is not sent to receivers.
 
 **Trace.** A caller that sends the headers `traceparent` and `tracestate` of [W3C Trace
 Context](https://www.w3.org/TR/trace-context-2/) has its calls in its own trace, below its own span: to the models' endpoints,

@@ -1,6 +1,7 @@
 """Followers read the trail in the order of the log and act on it once each: the trail is their outbox."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,6 +77,15 @@ class Following:
 
     async def run(self) -> None:
         """Follow for ever. A store that is away for a while is not the end of it, and is told once."""
+        try:
+            await self._follow()
+        finally:
+            # So that whoever comes next, perhaps this process started anew, need not wait until the lease runs out.
+            with contextlib.suppress(InterlockError):
+                now = self.clock.now()
+                await self.spans.lease(self.follower.name, self.owner, now, now)
+
+    async def _follow(self) -> None:
         told = ""
         while True:
             try:

@@ -1,9 +1,10 @@
-"""What a tool call is in a trace: a span, and below it its questions to people, its decision, its attempts, its check."""
+"""What a tool call is in a trace: a span, and below it its decisions, its questions to people, its attempts, its check."""
 
 from collections.abc import Iterator, Mapping
 
 from interlock.domain.approvals import Approval, ApprovalState, Verdict
 from interlock.domain.calls import CallRecord, CallStatus
+from interlock.domain.canonical import Json
 from interlock.domain.runs import Run
 from interlock.domain.spans import Category, Span, SpanEvent, SpanKind, SpanLink, SpanStatus, Value
 from interlock.domain.trace_context import (
@@ -43,7 +44,7 @@ def spans_of_call(
     return (
         whole,
         *(_approval(record, one, whole) for one in asked),
-        *_decision(record, whole),
+        *_decisions(record, whole),
         *_attempts(record, whole),
         *_check(record, whole),
     )
@@ -51,9 +52,22 @@ def spans_of_call(
 
 def versions_of(record: CallRecord) -> Iterator[str]:
     """Yield what the call was decided under, as `name=hash`; its contract as `contract:TOOL`."""
-    for name, version in sorted(mapping(record.decision.get("versions")).items()):
+    for step in _steps(record):
+        yield from _versions(record, step)
+
+
+def _steps(record: CallRecord) -> Iterator[Mapping[str, Json]]:
+    """Yield every kept decision about the call with its facts and release, the first one first."""
+    earlier = record.extras.get("earlier")
+    if isinstance(earlier, list | tuple):
+        yield from (mapping(one) for one in earlier)
+    yield {"decision": record.decision, **{name: record.extras.get(name) for name in ("facts", "release", "near")}}
+
+
+def _versions(record: CallRecord, step: Mapping[str, Json]) -> Iterator[str]:
+    for name, version in sorted(mapping(mapping(step.get("decision")).get("versions")).items()):
         yield f"{f'contract:{record.call.tool}' if name == 'contract' else name}={version}"
-    release = text(record.extras.get("release"))
+    release = text(step.get("release"))
     if release is not None:
         yield f"release={release}"
 
@@ -80,36 +94,48 @@ def _of_call(record: CallRecord) -> dict[str, Value | None]:
     }
 
 
-def _decision(record: CallRecord, whole: Span) -> Iterator[Span]:
-    decision, key = record.decision, record.call.key
+def _decisions(record: CallRecord, whole: Span) -> Iterator[Span]:
+    key = record.call.key
+    for number, step in enumerate(_steps(record), start=1):
+        said = _of_decision(record, step)
+        if said is not None:
+            part = "decision" if number == 1 else f"decision {number}"
+            span, at = span_within_tool_call(key.tenant, key.run, key.call, part), _decided_at(record, step)
+            yield _below(whole, span, f"decide {record.call.tool}", Category.DECISION, (at, at), said)
+
+
+def _of_decision(record: CallRecord, step: Mapping[str, Json]) -> dict[str, Value | None] | None:
+    decision, facts = mapping(step.get("decision")), mapping(step.get("facts"))
     effect = text(decision.get("effect"))
     if effect is None:
-        return
-    facts = mapping(record.extras.get("facts"))
-    findings = [one for one in decision.get("findings", ()) if isinstance(one, Mapping)]
+        return None
+    findings = _objects(decision.get("findings"))
     deciding = [one for one in findings if one.get("effect", effect) == effect]
-    duties = [one for one in decision.get("obligations", ()) if isinstance(one, Mapping)]
-    said: dict[str, Value | None] = {
+    return {
         **_place(record),
         "interlock.decision.effect": effect,
         "interlock.decision.rules": once(one.get("rule") for one in deciding),
         "interlock.decision.codes": once(one.get("code") for one in deciding),
         "interlock.decision.findings": once(f"{one.get('rule')}={one.get('effect', effect)}" for one in findings),
-        "interlock.decision.obligations": once(f"{one.get('duty')}:{one.get('rule')}" for one in duties),
-        "interlock.decision.versions": tuple(versions_of(record)) or None,
+        "interlock.decision.obligations": once(
+            f"{one.get('duty')}:{one.get('rule')}" for one in _objects(decision.get("obligations"))
+        ),
+        "interlock.decision.versions": tuple(_versions(record, step)) or None,
+        "interlock.decision.near": once(f"{one.get('rule')}={one.get('kind')}" for one in _objects(step.get("near"))),
         "interlock.decision.provenance": text(mapping(facts.get("provenance")).get("verdict")),
         "interlock.decision.proposed": text(facts.get("proposed")),
         "interlock.decision.brakes": once(facts.get("brakes") or ()),
         "interlock.decision.approvers": count(decision.get("approvers_needed")) or None,
     }
-    span, at = span_within_tool_call(key.tenant, key.run, key.call, "decision"), _decided_at(record)
-    yield _below(whole, span, f"decide {record.call.tool}", Category.DECISION, (at, at), said)
 
 
-def _decided_at(record: CallRecord) -> int:
-    """Return when the decision fell that the record holds: the latest one, where people were asked in between."""
-    at = count(mapping(record.extras.get("facts")).get("now"))
+def _decided_at(record: CallRecord, step: Mapping[str, Json]) -> int:
+    at = count(mapping(step.get("facts")).get("now"))
     return record.created_at if at is None else at
+
+
+def _objects(value: Json) -> list[Mapping[str, Json]]:
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _approval(record: CallRecord, approval: Approval, whole: Span) -> Span:
@@ -130,7 +156,8 @@ def _approval(record: CallRecord, approval: Approval, whole: Span) -> Span:
 def _answered_at(record: CallRecord, approval: Approval) -> int:
     """Return when people had answered, or the question was over; of one that is open, the last that is known."""
     last = approval.votes[-1].at if approval.votes else approval.created_at
-    over = {ApprovalState.EXPIRED: approval.expires_at, ApprovalState.VOID: _decided_at(record)}
+    *_, latest = _steps(record)
+    over = {ApprovalState.EXPIRED: approval.expires_at, ApprovalState.VOID: _decided_at(record, latest)}
     return max(last, over.get(approval.state, last))
 
 

@@ -36,6 +36,7 @@ MEANINGS: Mapping[str, str] = {
     "interlock.decision.findings": "Everything that applied, as `rule=effect`, the most severe first.",
     "interlock.decision.obligations": "What had to be done besides, as `duty:rule`.",
     "interlock.decision.versions": "The hash of every policy and contract that was consulted, as `name=hash`.",
+    "interlock.decision.near": "By how little it came out as it did: `rule=kind` of every near miss.",
     "interlock.decision.provenance": "What the arguments rest on: the verdict on where their values come from; of writes.",
     "interlock.decision.proposed": "Whether a model of the run proposed the call.",
     "interlock.decision.brakes": "The ids of the brakes that were on.",

@@ -109,6 +109,27 @@ def test_a_decision_says_what_determined_it_and_under_which_versions() -> None:
     assert decision.start_ns == decision.end_ns == (NOW + 60) * 1_000_000
 
 
+def test_a_call_that_was_decided_anew_has_a_span_for_each_decision() -> None:
+    first = {"decision": DECISION, "facts": {**FACTS, "now": NOW + 1}, "release": "r6"}
+    record = a_settled_call()
+    near = [{"rule": "budget.daily", "kind": "room", "margin": 3}]
+    allowed = {**DECISION, "effect": "allow"}
+    again = replace(record, decision=allowed, extras={**record.extras, "earlier": [first], "near": near})
+
+    before = by_category(spans_of_run(a_run(), [replace(record, extras={"facts": first["facts"]})], [], []))
+    asked, decided = by_category(spans_of_run(a_run(), [again], [], []))[Category.DECISION]
+
+    assert (asked.attributes["interlock.decision.effect"], asked.start_ns) == (
+        "require_approval",
+        (NOW + 1) * 1_000_000,
+    )
+    assert (decided.attributes["interlock.decision.effect"], decided.start_ns) == ("allow", (NOW + 60) * 1_000_000)
+    assert decided.attributes["interlock.decision.near"] == ("budget.daily=room",)
+    assert "release=r6" in str(asked.attributes["interlock.decision.versions"])
+    # What was shown while the call waited is what is shown of it afterwards.
+    assert before[Category.DECISION][0].span_id == asked.span_id != decided.span_id
+
+
 def test_a_run_carries_every_version_that_it_was_decided_under() -> None:
     root = everything()[0]
 
