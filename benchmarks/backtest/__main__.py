@@ -113,9 +113,8 @@ async def _timed(name: str, question: Question, options: argparse.Namespace, out
         show(output, found, name)
     same = not options.check or _bytes(found) == _bytes(comparison(await ask(question, 1)))
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    output.say(
-        f"\n{found['calls'] / seconds:,.0f} calls/s: {seconds:.1f} s, {cpu_s:.1f} s of CPU, at most {peak // 1024} MiB in a process\n"
-    )
+    speed = f"{found['calls'] / seconds:,.0f} calls/s: {seconds:.1f} s, {cpu_s:.1f} s of CPU"
+    output.say(f"\n{speed}, at most {peak // 1024} MiB in a process\n")
     return Timed(
         name,
         found["calls"],

@@ -1,6 +1,6 @@
 """The one table of operations, from which routes and reference follow."""
 
-from interlock.server.api import access, approvals, controls, explain, keeping, models, records, runs, traces
+from interlock.server.api import access, approvals, controls, explain, keeping, models, records, replays, runs, traces
 from interlock.server.api.operations import Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -13,5 +13,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *traces.OPERATIONS,
     *keeping.OPERATIONS,
     *explain.OPERATIONS,
+    *replays.OPERATIONS,
 )
 """Every operation of the management API."""
