@@ -36,6 +36,8 @@ class Brake:
     expires_at: int
     lifted_at: int | None = None
     lifted_by: PrincipalId | None = None
+    salt: bytes = b""
+    """32 random bytes; the audit trail holds an HMAC of the reason under it."""
 
     def is_on(self, now: int) -> bool:
         """Return whether it is neither lifted nor expired at `now`."""

@@ -4,7 +4,7 @@ from interlock.domain.audit import AuditKind
 from interlock.domain.brakes import Brake, BrakeTarget
 from interlock.domain.errors import BadInput, Forbidden, UnknownRecord
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import new_id
+from interlock.domain.ids import new_id, random_bytes
 from interlock.gateway.ports import Clock
 from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import brake_event
@@ -30,7 +30,8 @@ class BrakeDesk:
         if bool(name) is (target in _UNNAMED):
             raise BadInput(f"A brake on {target} {'takes no name' if name else 'needs a name'}")
         now = self._clock.now()
-        brake = Brake(new_id("brk"), principal.tenant, target, name, reason, principal.id, now, now + for_ms)
+        until, salt = now + for_ms, random_bytes(32)
+        brake = Brake(new_id("brk"), principal.tenant, target, name, reason, principal.id, now, until, salt=salt)
 
         def work(tx: Tx) -> None:
             tx.brakes.set(brake)

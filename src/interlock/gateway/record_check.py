@@ -9,6 +9,7 @@ from interlock.domain.canonical import Json, JsonObject, canonical_json, commitm
 from interlock.domain.errors import Erased
 from interlock.domain.ids import ApprovalId, CallId, ModelCallId, RunId, TenantId
 from interlock.gateway.logged_erasures import LoggedErasures, logged_erasures
+from interlock.gateway.models.trail import sealed_proposal
 from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import result_json
 
@@ -16,6 +17,8 @@ _PAGE = 500
 _MOST_FINDINGS = 1_000
 _MOST_EVENTS = 1_000
 """Of one call; nobody asks for one more often."""
+_MOST_BRAKES = 10_000
+_TOLD = frozenset({"system", "identity", "user"})
 _CALLS = frozenset({AuditKind.CALL_DECIDED, AuditKind.CALL_SETTLED, AuditKind.CALL_RESOLVED})
 
 
@@ -139,6 +142,38 @@ def _run(tx: Tx, told: AuditEvent) -> Iterator[str]:
     labels = _sealed(run.salt, "labels", dict(run.labels)) if run.labels else None
     yield from _differs(told.body, "labels", labels)
     yield from _differs(told.body, "user", _sealed(run.salt, "user", run.user) if run.user else None)
+    heard = (row for row, _ in tx.evidence.since(told.tenant, run.id, 0) if row.kind in _TOLD)
+    for kind, sealed in told.body.get("texts", ()):
+        row = next(heard, None)
+        if row is None or row.kind != kind or _sealed(run.salt, kind, row.body) != sealed:
+            yield f"its {kind} text is not what it was opened with"
+
+
+def _instruction(tx: Tx, told: AuditEvent) -> Iterator[str]:
+    run, seq = tx.runs.find(told.tenant, RunId(told.subject)), told.body["seq"]
+    if run is None:
+        yield _GONE
+        return
+    if not run.salt:
+        yield _ERASED
+        return
+    row = next((row for row, _ in tx.evidence.since(told.tenant, run.id, seq - 1) if row.seq == seq), None)
+    if row is None or _sealed(run.salt, "user", row.body) != told.body.get("text"):
+        yield "what the user said next is not what was logged"
+
+
+def _brake(tx: Tx, told: AuditEvent) -> Iterator[str]:
+    brake = next((one for one in tx.brakes.history(told.tenant, _MOST_BRAKES) if one.id == told.subject), None)
+    if brake is None:
+        yield _GONE
+        return
+    is_now = {"expires_at": brake.expires_at, "name": brake.name, "target": brake.target.value}
+    for field, value in is_now.items():
+        yield from _differs(told.body, field, value)
+    if told.body["reason"] is not None:
+        yield from (
+            _differs(told.body, "reason", _sealed(brake.salt, "reason", brake.reason)) if brake.salt else (_ERASED,)
+        )
 
 
 def _model_call(tx: Tx, told: AuditEvent) -> Iterator[str]:
@@ -158,8 +193,11 @@ def _model_call(tx: Tx, told: AuditEvent) -> Iterator[str]:
     }
     for field, value in is_now.items():
         yield from _differs(told.body, field, value)
-    if record.erased:
+    if record.erased or not record.salt:
         yield _ERASED
+        return
+    sealed = [[one.id, one.tool, sealed_proposal(record.salt, one.arguments_hash)] for one in record.proposals]
+    yield from _differs(told.body, "proposals", sealed)
 
 
 def _vote(tx: Tx, told: AuditEvent) -> Iterator[str]:
@@ -183,6 +221,8 @@ def _vote(tx: Tx, told: AuditEvent) -> Iterator[str]:
 _LOOKS = {
     **dict.fromkeys(_CALLS, _call),
     AuditKind.RUN_OPENED: _run,
+    AuditKind.INSTRUCTION_ADDED: _instruction,
+    AuditKind.BRAKE_SET: _brake,
     AuditKind.MODEL_CALLED: _model_call,
     AuditKind.APPROVAL_VOTED: _vote,
 }

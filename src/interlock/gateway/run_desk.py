@@ -17,7 +17,7 @@ from interlock.gateway.reclaim import reclaim
 from interlock.gateway.release import Release
 from interlock.gateway.settlement import lost, pay
 from interlock.gateway.store import Store, Tx
-from interlock.gateway.trail import run_event, run_opened, settled
+from interlock.gateway.trail import instructed, run_event, run_opened, settled
 from interlock.identity.credentials import root_token
 from interlock.metrics.meter import Meter, Unmetered
 from interlock.runs.ports import CallFilter
@@ -100,10 +100,11 @@ class RunDesk:
 
         def work(tx: Tx) -> None:
             tx.runs.open(run)
-            for kind, text in _texts(opening):
+            texts = _texts(opening)
+            for kind, text in texts:
                 tx.evidence.append(run.tenant, run.id, kind, text, None)
             tx.identities.add_token(token)
-            tx.audit.append(run_opened(run, token.id))
+            tx.audit.append(run_opened(run, token.id, texts))
 
         await self._store.transact(work)
         self._meter.run_opened(run)
@@ -128,7 +129,7 @@ class RunDesk:
             if run.state is not RunState.OPEN:
                 raise RunClosed(f"Run {run_id} has ended")
             seq = tx.evidence.append(run.tenant, run.id, "user", text, None)
-            tx.audit.append(run_event(AuditKind.INSTRUCTION_ADDED, run, now, principal.id, {"seq": seq}))
+            tx.audit.append(instructed(run, seq, text, now, principal.id))
 
         await self._store.transact(work)
 

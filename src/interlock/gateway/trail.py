@@ -1,5 +1,7 @@
 """The audit events of the road. Payloads enter as commitments under the record's salt, never in the clear."""
 
+from collections.abc import Sequence
+
 from interlock.domain.approvals import Approval, Vote
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.brakes import Brake
@@ -100,16 +102,23 @@ def approval_escalated(approval: Approval, now: int) -> AuditEvent:
     return event(approval.binding.key.tenant, AuditKind.APPROVAL_ESCALATED, now, "gateway", str(approval.id), body)
 
 
-def run_opened(run: Run, token: str) -> AuditEvent:
-    """Return the event of a run that begins. What its opener says of its user and its labels enters as commitments."""
+def run_opened(run: Run, token: str, texts: Sequence[tuple[str, str]] = ()) -> AuditEvent:
+    """Return the event of a run that begins. What its opener says of it, `texts` included, enters as commitments."""
     body = {
         "deadline": run.deadline,
         "labels": _committed(run, "labels", dict(run.labels)) if run.labels else None,
+        "texts": [[kind, _committed(run, kind, text)] for kind, text in texts],
         "token": token,
         "trace": run.trace,
         "user": _committed(run, "user", run.user) if run.user else None,
     }
     return run_event(AuditKind.RUN_OPENED, run, run.opened_at, run.principal, body)
+
+
+def instructed(run: Run, seq: int, text: str, now: int, actor: str) -> AuditEvent:
+    """Return the event of what the user said next; `seq` is its place in what the run saw."""
+    body = {"seq": seq, "text": _committed(run, "user", text) if run.salt else None}
+    return run_event(AuditKind.INSTRUCTION_ADDED, run, now, actor, body)
 
 
 def run_event(kind: AuditKind, run: Run, now: int, actor: str, body: JsonObject) -> AuditEvent:
@@ -118,11 +127,11 @@ def run_event(kind: AuditKind, run: Run, now: int, actor: str, body: JsonObject)
 
 
 def brake_event(kind: AuditKind, brake: Brake, now: int, actor: str) -> AuditEvent:
-    """Return the event of a brake put on or lifted. Its reason is written by an operator for the record, and stays readable."""
+    """Return the event of a brake put on or lifted. Its reason enters as a commitment: it may name people."""
     body = {
         "expires_at": brake.expires_at,
         "name": brake.name,
-        "reason": brake.reason,
+        "reason": _bound(brake.salt, "reason", brake.reason) if brake.salt else None,
         "target": brake.target.value,
     }
     return event(brake.tenant, kind, now, actor, brake.id, body)
@@ -134,8 +143,12 @@ def result_json(result: ToolResult) -> Json:
 
 
 def _committed(run: Run, field: str, value: Json) -> str:
-    return commitment(run.salt, field.encode() + b"\x00" + canonical_json(value))
+    return _bound(run.salt, field, value)
 
 
 def _sealed(record: CallRecord, field: str, value: Json) -> str:
-    return commitment(record.salt, field.encode() + b"\x00" + canonical_json(value))
+    return _bound(record.salt, field, value)
+
+
+def _bound(salt: bytes, field: str, value: Json) -> str:
+    return commitment(salt, field.encode() + b"\x00" + canonical_json(value))

@@ -1,13 +1,15 @@
 """Brakes: who stopped what, until when."""
 
+from dataclasses import replace
+
 from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.brakes.ports import BrakeRecords
 from interlock.domain.brakes import Brake, BrakeTarget
 from interlock.domain.ids import PrincipalId, TenantId
 
 SET = Statement("""
-    INSERT INTO brakes (id, tenant, target, name, reason, set_by, set_at, expires_at, lifted_at, lifted_by)
-    VALUES (:id, :tenant, :target, :name, :reason, :set_by, :set_at, :expires_at, :lifted_at, :lifted_by)
+    INSERT INTO brakes (id, tenant, target, name, reason, set_by, set_at, expires_at, lifted_at, lifted_by, salt)
+    VALUES (:id, :tenant, :target, :name, :reason, :set_by, :set_at, :expires_at, :lifted_at, :lifted_by, :salt)
 """)
 
 LIFT = Statement("""
@@ -16,12 +18,12 @@ LIFT = Statement("""
 """)
 
 ACTIVE = Statement("""
-    SELECT id, tenant, target, name, reason, set_by, set_at, expires_at, lifted_at, lifted_by
+    SELECT id, tenant, target, name, reason, set_by, set_at, expires_at, lifted_at, lifted_by, salt
     FROM brakes WHERE tenant = :tenant AND lifted_at IS NULL AND expires_at > :now ORDER BY seq
 """)
 
 HISTORY = Statement("""
-    SELECT id, tenant, target, name, reason, set_by, set_at, expires_at, lifted_at, lifted_by
+    SELECT id, tenant, target, name, reason, set_by, set_at, expires_at, lifted_at, lifted_by, salt
     FROM brakes WHERE tenant = :tenant ORDER BY seq DESC LIMIT :limit
 """)
 
@@ -48,6 +50,7 @@ class SqlBrakes(BrakeRecords):
             "expires_at": brake.expires_at,
             "lifted_at": brake.lifted_at,
             "lifted_by": brake.lifted_by,
+            "salt": brake.salt,
         }
         self._session.run(SET, values)
 
@@ -65,5 +68,5 @@ class SqlBrakes(BrakeRecords):
 
 
 def _brake(row: Row) -> Brake:
-    id_, tenant, target, *rest = row
-    return Brake(id_, tenant, BrakeTarget(target), *rest)
+    id_, tenant, target, *rest, salt = row
+    return replace(Brake(id_, tenant, BrakeTarget(target), *rest), salt=salt or b"")

@@ -1,6 +1,7 @@
 """The audit event of a model call: which model, under which versions, at what cost; words only as commitments."""
 
 from interlock.domain.audit import AuditEvent, AuditKind
+from interlock.domain.canonical import commitment
 from interlock.domain.ids import new_id
 from interlock.domain.models import ModelCallRecord
 from interlock.gateway.models.walk import Walk
@@ -18,7 +19,8 @@ def model_called(record: ModelCallRecord, walk: Walk) -> AuditEvent:
         "failure": record.failure.code if record.failure is not None else None,
         "input_tokens": usage.input,
         "output_tokens": usage.output,
-        "proposals": [[one.id, one.tool, one.arguments_hash] for one in record.proposals],
+        # A hash of few arguments can be guessed at; under the salt it says nothing once that is erased.
+        "proposals": [[one.id, one.tool, sealed_proposal(record.salt, one.arguments_hash)] for one in record.proposals],
         "reply": walk.replied,
         "request": walk.asked,
         "router": record.route.get("router"),
@@ -31,3 +33,8 @@ def model_called(record: ModelCallRecord, walk: Walk) -> AuditEvent:
     return AuditEvent(
         new_id("evt"), call.tenant, AuditKind.MODEL_CALLED, record.started_at, call.principal, subject, body
     )
+
+
+def sealed_proposal(salt: bytes, arguments_hash: str) -> str:
+    """Return the commitment to the arguments of a proposal."""
+    return commitment(salt, b"proposal\x00" + arguments_hash.encode())

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("since", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("vkey", Key, nullable=False),
     )
+    op.add_column("brakes", sa.Column("salt", Bytes))
     for statement in _GUARDS[op.get_context().dialect.name]:
         op.execute(statement)
 
