@@ -14,7 +14,7 @@ from interlock.traces.told import Decoder
 
 MOST_SPANS = 10_000
 """In one request."""
-MOST_WAITING = 64 << 20
+MOST_WAITING = 32 << 20
 """Bytes of requests, read and not yet on disk, beyond which no more are taken."""
 AHEAD_MS = 86_400_000
 """How far a sender's clock may be ahead."""
