@@ -36,6 +36,9 @@ ROUTES: dict[tuple[str, str], tuple[Json, set[str]]] = {
         {"happened": True, "note": "The bank says so."},
         {"operator", "admin"},
     ),
+    ("GET", "/api/v1/runs/{run}/replay"): (None, {"operator", "auditor", "admin"}),
+    ("POST", "/api/v1/runs/{run}/fork"): ({"at": "1"}, {"agent", "operator", "admin"}),
+    ("GET", "/api/v1/near-misses"): (None, {"operator", "auditor", "admin"}),
     ("GET", "/api/v1/approvals"): (None, {"operator", "approver", "auditor", "admin"}),
     ("GET", "/api/v1/approvals/{approval}"): (None, {"operator", "approver", "auditor", "admin"}),
     ("POST", "/api/v1/approvals/{approval}/approve"): ({"reason": "Fine."}, {"approver"}),
@@ -63,6 +66,11 @@ ROUTES: dict[tuple[str, str], tuple[Json, set[str]]] = {
     ("GET", "/api/v1/audit/proofs/{event}"): (None, {"auditor", "admin"}),
     ("GET", "/api/v1/audit/tile/{path}"): (None, {"auditor", "admin"}),
     ("GET", "/api/v1/audit/export"): (None, {"auditor", "admin"}),
+    ("POST", "/api/v1/erasures"): ({"user": "nobody"}, {"admin"}),
+    ("GET", "/api/v1/holds"): (None, {"operator", "auditor", "admin"}),
+    ("POST", "/api/v1/holds"): ({"scope": "user", "name": "nobody", "reason": "Drill."}, {"admin"}),
+    ("DELETE", "/api/v1/holds/{hold}"): (None, {"admin"}),
+    ("GET", "/api/v1/retention"): (None, {"operator", "auditor", "admin"}),
     ("GET", "/api/v1/openapi.json"): (None, EVERYONE),
     ("POST", "/v1/tool-calls"): ({"tool": "orders.read", "arguments": {"order_id": "7"}}, {"agent", "token"}),
     ("GET", "/v1/tool-calls/{run}/{call_id}"): (None, EVERYONE),
@@ -89,7 +97,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
 
 
 async def _try(api: Api, who: str | None, method: str, path: str, body: Json) -> Answer:
-    for name in ("call_id", "model_call", "call", "approval", "brake", "tool", "key", "id", "event", "path"):
+    for name in ("call_id", "model_call", "call", "approval", "brake", "tool", "key", "id", "event", "path", "hold"):
         path = path.replace(f"{{{name}}}", NOBODY)
     return await api.ask(who, method, path.replace("{run}", api.run), body)
 
