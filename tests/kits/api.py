@@ -175,7 +175,7 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
             keeping=a_keeping_desk(store, kit.clock),
             explain=ExplainDesk(store, lambda: _released(kit), f"interlock/{TENANT}"),
             publisher=kit.publisher,
-            replays=ReplayDesk(store, partial(remade, store, TENANT), kit.clock),
+            replays=ReplayDesk(store, partial(remade, store, TENANT), kit.publisher.current, kit.clock),
         )
         admin, keys = operator_at_the_machine(TENANT, "test"), {}
         for name, roles in {**PEOPLE, "ben": frozenset({Role.APPROVER})}.items():

@@ -66,6 +66,7 @@ from interlock.wiring.exporting import build_exports
 from interlock.wiring.keeping import build_keeping, encryption_keys
 from interlock.wiring.models import ModelRoad, build_models
 from interlock.wiring.record import AuditWork, build_audit
+from interlock.wiring.redacting import redactor_of
 from interlock.wiring.releases import remade
 from interlock.wiring.spans import Intake, build_intake, open_spans
 from interlock.wiring.today import today
@@ -99,6 +100,8 @@ class Interlock:
     announcers: tuple[Announcer, ...]
     audit: AuditWork
     traces: TraceWork
+    redactor: Redactor
+    """Knows the deployment's own secrets, as far as they could be had."""
     alive_ms: int = ALIVE_MS
     intake: Intake | None = None
     """None where nothing is served."""
@@ -175,18 +178,19 @@ async def open_interlock(
             upstream = await _connect(connection, deployment, secrets, watch.nudge)
             stack.push_async_callback(upstream.close)
             upstreams.append(upstream)
+        redactor = await _redactor(deployment, secrets, variables, whole=discover)
         time = clock or SystemClock()
         owner = new_id("gw")
         publisher = _publisher(deployment, store, tuple(upstreams), time)
         audit = build_audit(deployment, store, secrets, time)
         stack.push_async_callback(audit.watchman.finish)
-        traces = build_traces(deployment, store, spans, owner, time)
-        road = build_models(deployment, store, secrets, publisher.current, time, owner, meter)
+        traces = build_traces(deployment, store, spans, owner, time, redactor.words)
+        road = build_models(deployment, store, secrets, publisher.current, time, owner, meter, redactor.words)
         stack.push_async_callback(road.close)
-        parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, notifier or LineNotifier(), time, meter)
+        tell = notifier or LineNotifier(redact=redactor.words)
+        parts = _Parts(deployment, store, secrets, tuple(upstreams), watch, tell, time, meter, redactor)
         built = _build(parts, publisher, road, audit, traces, owner, alive_ms)
         if discover:
-            redactor = Redactor(keep=deployment.keeping.redaction.keep)
             built = replace(built, intake=build_intake(deployment, spans, redactor, time, meter))
             exports = build_exports(deployment, store, spans, secrets, redactor.words, owner, time)
             stack.push_async_callback(exports.close)
@@ -194,6 +198,13 @@ async def open_interlock(
         if discover:
             await built.desks.publisher.refresh()
         yield built
+
+
+async def _redactor(deployment: Deployment, secrets: Secrets, environ: Mapping[str, str], *, whole: bool) -> Redactor:
+    """Return the redactor; where no secret is needed, none is asked for."""
+    if whole:
+        return await redactor_of(deployment, secrets, environ)
+    return Redactor.of(keep=deployment.keeping.redaction.keep)
 
 
 async def _spans(deployment: Deployment, environ: Mapping[str, str], journal: Store, *, own: bool) -> SpanStore:
@@ -221,6 +232,7 @@ class _Parts:
     notifier: Notifier
     clock: Clock
     meter: Meter | None
+    redactor: Redactor
 
 
 def _publisher(deployment: Deployment, store: Store, upstreams: tuple[_Upstream, ...], clock: Clock) -> Publisher:
@@ -246,9 +258,10 @@ def _build(
     store, clock, notifier, meter = parts.store, parts.clock, parts.notifier, parts.meter
     breakers = Breakers()
     invokers = {one.source.name: one.invoker for one in parts.upstreams}
-    executor = Executor(invokers, parts.secrets, clock, breakers)
+    words = parts.redactor.words
+    executor = Executor(invokers, parts.secrets, clock, breakers, redact=words)
     admitter = Admitter(owner, EvidenceCache(), breakers, alive_ms, road.leases)
-    gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier, meter)
+    gate = ToolGate(store, publisher.current, admitter, executor, CompiledSchemas(), clock, notifier, meter, words)
     desks = Desks(
         tenant=parts.deployment.tenant,
         gate=gate,
@@ -265,10 +278,12 @@ def _build(
         keeping=build_keeping(parts.deployment, store, clock, traces.spans, traces.archiver),
         explain=ExplainDesk(store, lambda: today(publisher, store, parts.deployment), audit.desk.origin),
         publisher=publisher,
-        replays=ReplayDesk(store, partial(remade, store, parts.deployment.tenant), clock),
+        replays=ReplayDesk(store, partial(remade, store, parts.deployment.tenant), publisher.current, clock),
     )
     announcers = tuple(one.announcer for one in parts.upstreams if one.announcer is not None)
-    return Interlock(parts.deployment, store, desks, road, owner, parts.watch, announcers, audit, traces, alive_ms)
+    return Interlock(
+        parts.deployment, store, desks, road, owner, parts.watch, announcers, audit, traces, parts.redactor, alive_ms
+    )
 
 
 async def _connect(

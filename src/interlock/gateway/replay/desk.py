@@ -40,9 +40,10 @@ class NearCall:
 class ReplayDesk:
     """Use cases around the past."""
 
-    def __init__(self, store: Store, remake: Remake, clock: Clock) -> None:
-        """Work on `store`; `remake` makes releases of the past again."""
+    def __init__(self, store: Store, remake: Remake, current: Callable[[], Release], clock: Clock) -> None:
+        """Work on `store`; `remake` makes releases of the past again, `current` is the one of now, if there is one."""
         self._store = store
+        self._current = current
         self._remake = remake
         self._clock = clock
 
@@ -69,7 +70,8 @@ class ReplayDesk:
         """
         if principal.scope is not None or not (principal.may(Role.OPERATOR) or principal.may(Role.AGENT)):
             raise Forbidden("Forking runs is for operators and for the key that opens the agent's runs")
-        release = await self._remake("")
+        current = self._current()
+        release = current if current.id else await self._remake("")
         now = self._clock.now()
 
         def work(tx: Tx) -> OpenedRun:
