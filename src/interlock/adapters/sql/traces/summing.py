@@ -19,6 +19,7 @@ LEASE = Statement("""
     WHERE name = :name AND (holder = :holder OR held_until <= :now)
 """)
 
+# SQLite finds runs by their index only where the statement says that the name is not empty, as the index does.
 CHANGE = Statement("""
     UPDATE run_sums SET
         workflow = CASE WHEN :workflow = '' THEN workflow ELSE :workflow END,
@@ -34,7 +35,7 @@ CHANGE = Statement("""
         escalated = escalated + :escalated, near_misses = near_misses + :near_misses,
         input_tokens = input_tokens + :input_tokens, output_tokens = output_tokens + :output_tokens,
         cost_nano_usd = cost_nano_usd + :cost_nano_usd, stale = 1
-    WHERE tenant = :tenant AND run = :run
+    WHERE tenant = :tenant AND run = :run AND run <> ''
     RETURNING id
 """)
 
