@@ -192,3 +192,24 @@ async def test_a_run_ends_with_what_came_of_it(gate: Gate) -> None:
             await run.conclude("failed")
     who = operator_at_the_machine(gate.desks.tenant, "test")
     assert (await gate.desks.runs.find(who, run.id)).outcome is RunOutcome.SUCCEEDED
+
+
+async def test_a_run_its_questions_and_its_calls_belong_below_the_spans_that_they_are_given(gate: Gate) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+    def parent(span: str) -> str:
+        return f"00-{trace}-{span}-01"
+
+    async with gate.run("clerk", instruction="Look.", traceparent=parent("a" * 16)) as run:
+        asked = asking("Read order 7")
+        reply = await run.ask(asked, traceparent=parent("b" * 16))
+        (proposal,) = reply["choices"][0]["message"]["tool_calls"]
+        await run.call("read_order", {"order_id": "7"}, proposal=proposal["id"], traceparent=parent("c" * 16))
+
+    auditor = operator_at_the_machine(gate.desks.tenant, "test")
+    view = await gate.desks.traces.show(auditor, run.id)
+    above = {span.span.name: span.span.parent_id for span in view.spans}
+    assert view.trace_id == trace
+    assert above["invoke_agent clerk"] == "a" * 16
+    assert above["chat auto"] == "b" * 16
+    assert above["execute_tool read_order"] == "c" * 16

@@ -5,7 +5,6 @@ python -m tests.acceptance.clients.traced_langgraph URL KEY RECEIVERS    prints 
 
 import json
 import sys
-import time
 from typing import Annotated, Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -17,11 +16,9 @@ from langchain_openai import ChatOpenAI
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from openinference.instrumentation.langchain import LangChainInstrumentor
-from opentelemetry.trace import Tracer, format_trace_id
 
-from tests.acceptance.clients.tracing import propagating, provider_of
-
-ASKED = "Please refund order 7."
+from tests.acceptance.clients.traced_desk import ASKED, Gate, judge, tell
+from tests.acceptance.clients.tracing import provider_of
 
 
 class Rules(BaseRetriever):  # type: ignore[misc]
@@ -29,35 +26,6 @@ class Rules(BaseRetriever):  # type: ignore[misc]
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
         return [Document(page_content="Refunds of up to 50 USD are fine.", metadata={"source": "rules"})]
-
-
-class Gate:
-    """Interlock, as this agent knows it."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self.key = url, key
-        self.http = propagating()
-        self.run, self.token = "", ""
-
-    def open(self) -> None:
-        opened = self._post("/api/v1/runs", {"instruction": ASKED, "user": {"id": "u-7"}}, self.key)
-        self.run, self.token = opened["run"], opened["token"]
-
-    def call(self, name: str, proposal: str, **arguments: Any) -> str:
-        asked = {"tool": name, "arguments": arguments, "call_id": f"call-{name}", "proposal": proposal}
-        answer = self._post("/v1/tool-calls", asked, self.token)
-        while answer["status"] == "pending":
-            time.sleep(0.1)
-            answer = self._post("/v1/tool-calls", asked, self.token)
-        return json.dumps(answer["result"])
-
-    def close(self) -> None:
-        self._post(f"/api/v1/runs/{self.run}/close", {"outcome": "succeeded"}, self.key)
-
-    def _post(self, path: str, body: Any, bearer: str) -> Any:
-        answer = self.http.post(f"{self.url}{path}", json=body, headers={"authorization": f"Bearer {bearer}"})
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
 
 
 def graph_of(gate: Gate) -> Any:
@@ -96,14 +64,6 @@ def graph_of(gate: Gate) -> Any:
     return graph.compile()
 
 
-def judge(tracer: Tracer, answer: str) -> None:
-    """Score the answer, as the GenAI conventions have it."""
-    with tracer.start_as_current_span("evaluate answer") as span:
-        score = 1.0 if len(answer) < 80 else 0.0
-        found: Any = {"gen_ai.evaluation.name": "Brevity", "gen_ai.evaluation.score.value": score}
-        span.add_event("gen_ai.evaluation.result", found)
-
-
 def main() -> None:
     """Run the agent once."""
     url, key, receivers = sys.argv[1:]
@@ -118,8 +78,7 @@ def main() -> None:
         judge(tracer, answer)
         gate.close()
     provider.shutdown()
-    trace = format_trace_id(root.get_span_context().trace_id)
-    print(json.dumps({"trace": trace, "run": gate.run, "answer": answer}))
+    tell(root, gate, answer)
 
 
 if __name__ == "__main__":

@@ -22,3 +22,12 @@ def provider_of(service: str, receivers: Mapping[str, str]) -> TracerProvider:
 def propagating() -> httpx.Client:
     """Return a client that tells of the current span in every request."""
     return httpx.Client(timeout=30, event_hooks={"request": [lambda request: inject(request.headers)]})
+
+
+def propagating_async() -> httpx.AsyncClient:
+    """Return the same for asyncio."""
+
+    async def tell(request: httpx.Request) -> None:
+        inject(request.headers)
+
+    return httpx.AsyncClient(timeout=30, event_hooks={"request": [tell]})

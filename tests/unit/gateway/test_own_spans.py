@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from interlock.domain.runs import RunOutcome, RunState
 from interlock.domain.spans import Category, Span, SpanStatus
 from interlock.domain.trace_context import span_of_call, span_of_run, trace_of_run
 from interlock.gateway.own_spans import MEANINGS, redacted, spans_of_run
+from tests.conftest import ROOT
 from tests.contracts.model_samples import a_model_record
 from tests.contracts.samples import ACME, NOW, a_call, a_record, a_run, an_approval
 
@@ -214,6 +216,13 @@ def test_what_callers_chose_passes_through_redaction() -> None:
 
     assert secret not in repr(cleaned)
     assert [span.span_id for span in cleaned] == [span.span_id for span in spans]
+
+
+def test_every_name_that_is_not_ours_is_one_of_the_published_conventions() -> None:
+    known = json.loads((ROOT / "tests" / "kits" / "genai_conventions.json").read_text())
+    published = {name for source in known["sources"] for name in source["attributes"]}
+
+    assert {name for name in MEANINGS if not name.startswith("interlock.")} <= published
 
 
 def test_the_same_records_make_the_same_spans() -> None:
