@@ -16,6 +16,8 @@ import typer
 import uvicorn
 
 from interlock.adapters.clock import SystemClock
+from interlock.adapters.logs import RedactingFormatter, log_to_stderr
+from interlock.checks.redactor import words_by_form
 from interlock.cli.exits import Exit
 from interlock.cli.output import AsJson, Output, counted
 from interlock.cli.session import HERE, Config
@@ -56,18 +58,21 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Serve models under /v1, MCP at /mcp, tool calls at /v1/tool-calls and the management API at /api/v1."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log = log_to_stderr(words_by_form)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     loops = uvicorn.Config("", loop="auto").get_loop_factory()
     with asyncio.Runner(loop_factory=loops) as runner:
-        stopped_by = runner.run(_serve(config, host, port, Output(as_json)))
+        stopped_by = runner.run(_serve(config, host, port, Output(as_json), log))
     if stopped_by is signal.SIGINT:
         raise typer.Exit(Exit.INTERRUPTED)
 
 
-async def _serve(config: Config, host: str | None, port: int | None, output: Output) -> signal.Signals | None:
+async def _serve(
+    config: Config, host: str | None, port: int | None, output: Output, log: RedactingFormatter
+) -> signal.Signals | None:
     meter = RoadMeter(installed())
     async with open_interlock(config, meter=meter) as interlock:
+        log.redact = interlock.redactor.words
         declared = interlock.deployment.server
         gauges = Gauges(meter, interlock.store, interlock.deployment.tenant, SystemClock())
         gauges.watch(interlock.models.recorder, interlock.audit.watchman)

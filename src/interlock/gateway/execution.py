@@ -3,8 +3,9 @@
 import asyncio
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from interlock.checks.redactor import Words, words_by_form
 from interlock.domain.calls import ToolCall
 from interlock.domain.canonical import Json, digest
 from interlock.domain.contracts import ToolContract
@@ -50,8 +51,10 @@ class Executor:
         clock: Clock,
         breakers: Breakers,
         backoff_ms: int = _BACKOFF_MS,
+        redact: Words = words_by_form,
     ) -> None:
-        """`invokers` by connection name (`Upstream.server`)."""
+        """`invokers` by connection name (`Upstream.server`); what an upstream says of itself goes through `redact`."""
+        self._redact = redact
         self._invokers = invokers
         self._secrets = secrets
         self._clock = clock
@@ -72,6 +75,8 @@ class Executor:
             began = self._clock.now()
             self._breakers.entered(contract.name, began)
             answer = await self._attempt(call, contract, idempotency_key, _traceparent(call, turn, attempts))
+            if answer.detail:
+                answer = replace(answer, detail=self._redact(answer.detail))
             now = self._clock.now()
             tries.append((began, now - began, answer.delivery.value))
             self._learn(contract, answer)

@@ -1,8 +1,10 @@
 """Step 9: what the tool answered becomes what the agent may see, or is withheld. The cost stays either way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from interlock.checks.personal import contains_personal_data, redact
+from interlock.checks.redactor import Words, words_by_form
 from interlock.domain.calls import CallRecord, CallStatus, Failure, ToolResult
 from interlock.domain.canonical import Json, canonical_json, check_json
 from interlock.domain.contracts import ToolContract
@@ -15,6 +17,10 @@ from interlock.policy.facts import Facts
 from interlock.policy.policy_set import PolicySet
 from interlock.tools.schemas import Schema
 
+_LONGEST_LOOKED_AT = 4_096
+"""Characters of an error, of which what must not stay is taken out before the text is cut."""
+_BRIEF = 200
+
 
 def examine(
     record: CallRecord,
@@ -23,13 +29,22 @@ def examine(
     facts: Facts | None,
     policies: PolicySet,
     execution: Execution,
+    redact_words: Words = words_by_form,
 ) -> Outcome:
-    """Return the outcome of `execution`: what is shown, what is withheld and why. Never raises."""
+    """Return the outcome of `execution`: what is shown, what is withheld and why. Never raises.
+
+    What a failure says of the result goes through `redact_words`.
+    """
     missing = undelivered(contract, execution)
     if missing is not None:
         return missing
     try:
-        return _examined(record, contract, schema, facts, policies, execution)
+        outcome = _examined(record, contract, schema, facts, policies, execution)
+        if outcome.failure is None:
+            return outcome
+        why = redact_words(outcome.failure.why)
+        brief = why[:_BRIEF] if outcome.failure.code == "tool_failed" else why
+        return replace(outcome, failure=replace(outcome.failure, why=brief))
     except Exception as error:  # noqa: BLE001 - the effect has happened: it must be settled, whatever fails here
         return _withheld("result_withheld", f"The result could not be examined ({type(error).__name__}).", execution)
 
@@ -101,4 +116,4 @@ def _brief(content: Json) -> str:
     text = content if isinstance(content, str) else ""
     if isinstance(content, Mapping):
         text = str(content.get("message") or content.get("error") or "")
-    return text[:200]
+    return text[:_LONGEST_LOOKED_AT]

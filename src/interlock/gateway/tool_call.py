@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from interlock.checks.redactor import Words, words_by_form
 from interlock.domain.calls import CallKey, CallRecord, Failure, ToolCall
 from interlock.domain.canonical import check_json
 from interlock.domain.contracts import ToolContract
@@ -47,8 +48,10 @@ class ToolGate:
         clock: Clock,
         notifier: Notifier,
         meter: Meter | None = None,
+        redact: Words = words_by_form,
     ) -> None:
         """Wire the road. `release` returns whatever is current at the moment of a call."""
+        self._redact = redact
         self._meter = meter or Unmetered()
         self._store = store
         self._release = release
@@ -151,7 +154,8 @@ class ToolGate:
         turn = Turn(record.attempt, flags)
         execution = await self._executor.carry_out(record.call, contract, record.idempotency_key, turn)
         policies = release.policies(record.call.agent)
-        outcome = examine(record, contract, self._schemas.of(contract).result, admission.facts, policies, execution)
+        schema = self._schemas.of(contract).result
+        outcome = examine(record, contract, schema, admission.facts, policies, execution, self._redact)
         return replace(outcome, tries=execution.tries)
 
     async def _recorded(self, record: CallRecord, outcome: Outcome) -> CallRecord:

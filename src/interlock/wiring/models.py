@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from interlock.adapters.providers.building import Supplies, provider_of
 from interlock.adapters.providers.http import ProviderHttp
+from interlock.checks.redactor import Words, words_by_form
 from interlock.config import Deployment, ProviderKind, RouterFile
 from interlock.domain.errors import ConfigurationError, InterlockError
 from interlock.domain.models import Dialect, Usage
@@ -64,6 +65,7 @@ def build_models(
     clock: Clock,
     owner: str,
     meter: Meter | None = None,
+    redact: Words = words_by_form,
 ) -> ModelRoad:
     """Return the model road. Raises ConfigurationError for prices or providers that cannot be used."""
     file = deployment.router
@@ -90,7 +92,7 @@ def build_models(
 
     wire_of = wires_of(declared, wires)
     attempts = Attempts(providers, wire_of, leases, health, price_of, counter_of, clock.now)
-    admitter = ModelAdmitter(release, router, wires, health, price_of, counter_of, Standings(store), clock)
+    admitter = ModelAdmitter(release, router, wires, health, price_of, counter_of, Standings(store), clock, redact)
     embedder = (
         Embedder(router, wires[Dialect.OPENAI_EMBEDDINGS], attempts, recorder, prices.version) if router else None
     )

@@ -3,7 +3,7 @@
 import importlib
 from dataclasses import dataclass
 
-from interlock.checks.redactor import Redactor
+from interlock.checks.redactor import Words
 from interlock.config import Deployment
 from interlock.domain.errors import ConfigurationError
 from interlock.gateway.audit_log import Sequencer
@@ -27,8 +27,10 @@ class TraceWork:
     """What writes closed days away; None where no archive is configured, or nothing is kept that could be."""
 
 
-def build_traces(deployment: Deployment, store: Store, spans: SpanStore, owner: str, clock: Clock) -> TraceWork:
-    """Return what works on `spans`. Nothing is read or written yet.
+def build_traces(
+    deployment: Deployment, store: Store, spans: SpanStore, owner: str, clock: Clock, redact: Words
+) -> TraceWork:
+    """Return what works on `spans`. Nothing is read or written yet. What is archived goes through `redact`.
 
     Raises ConfigurationError where an archive is configured, and the extra that writes it is not installed.
     """
@@ -38,12 +40,14 @@ def build_traces(deployment: Deployment, store: Store, spans: SpanStore, owner: 
         await Sequencer(store).place()
         await catch_up(sums, spans)
 
-    archiver = _archiver(deployment, store, spans, owner, clock)
+    archiver = _archiver(deployment, store, spans, owner, clock, redact)
     desk = TraceDesk(store, spans, refresh, archiver)
     return TraceWork(spans, desk, (Following(sums, spans, owner, clock),), archiver)
 
 
-def _archiver(deployment: Deployment, store: Store, spans: SpanStore, owner: str, clock: Clock) -> Archiver | None:
+def _archiver(
+    deployment: Deployment, store: Store, spans: SpanStore, owner: str, clock: Clock, redact: Words
+) -> Archiver | None:
     folder = deployment.keeping.traces.archive
     if folder is None or not isinstance(spans, ClosedDays):
         return None
@@ -56,5 +60,4 @@ def _archiver(deployment: Deployment, store: Store, spans: SpanStore, owner: str
             why="traces.archive names a folder, and DuckDB writes it",
             do="pip install 'interlock[analytics]'; in a checkout: make setup EXTRAS=all",
         ) from None
-    redact = Redactor(keep=deployment.keeping.redaction.keep).words
     return Archiver(store, spans, spans, files, owner, clock, redact)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from interlock.budgets.charges import model_spender
 from interlock.budgets.sheet import Sheet, sheet
+from interlock.checks.redactor import Words, words_by_form
 from interlock.domain.canonical import check_json
 from interlock.domain.errors import Braked, Forbidden, ProviderSide, Uncarriable, UnknownModel, UnknownRun
 from interlock.domain.identity import Principal, Role
@@ -47,8 +48,10 @@ class ModelAdmitter:
         counter_of: CounterOf,
         standings: Standings,
         clock: Clock,
+        redact: Words = words_by_form,
     ) -> None:
         """Admit calls along `router`; None admits none."""
+        self._redact = redact
         self._release = release
         self._router = router
         self._wires = wires
@@ -99,6 +102,7 @@ class ModelAdmitter:
             now,
             output_cap=wire.cap_of(ask.body),
             service_tier=service_of(ask.body),
+            redact=self._redact,
         )
 
     async def admit(self, walk: Walk) -> None:

@@ -39,7 +39,9 @@ def classifying(walk: Walk, chat: Wire) -> Walk:
         trace=trace_of(walk.call),
         parent_span=span_of_call(walk.call.id),
     )
-    made = Walk(ask, call, walk.agent, chat, walk.started_at, output_cap=asked.classifier.max_tokens)
+    made = Walk(
+        ask, call, walk.agent, chat, walk.started_at, output_cap=asked.classifier.max_tokens, redact=walk.redact
+    )
     # What is hidden from the model that serves is hidden from the one that classifies, and no reply of it is restored.
     settings = replace(walk.planned.settings, hedge_ms=None, privacy=_hiding(walk.planned.settings.privacy))
     explanation = {"router": walk.planned.explanation.get("router"), "by": "classifier", "rule": asked.rule}

@@ -74,7 +74,7 @@ class Embedder:
             trace=trace_of(walk.call),
             parent_span=span_of_call(walk.call.id),
         )
-        made = Walk(ask, call, walk.agent, self._wire, walk.started_at)
+        made = Walk(ask, call, walk.agent, self._wire, walk.started_at, redact=walk.redact)
         settings = replace(walk.planned.settings, hedge_ms=None, retries=Retries(attempts=1))
         explanation = {"router": walk.planned.explanation.get("router"), "by": "semantic cache"}
         made.plan = Plan((_impatient(candidate),), "", settings, explanation)

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from interlock.budgets.sheet import Sheet
+from interlock.checks.redactor import Words, words_by_form
 from interlock.domain.agents import AgentPolicy
 from interlock.domain.calls import Failure
 from interlock.domain.canonical import Json, JsonObject, digest
@@ -65,6 +66,8 @@ class Walk:
     """Commitment to the request."""
     replied: str = ""
     """Commitment to the reply as it was delivered."""
+    redact: Words = words_by_form
+    """What the record keeps of an error goes through it: providers repeat what they were sent."""
     has_images: bool = False
     has_media: bool = False
     """Images, or words that are spoken: their tokens have prices of their own."""
@@ -142,10 +145,13 @@ class Walk:
         self.stop = seen.stop.value if seen.stop is not None else ""
         self.proposals = tuple(proposed(tool) for tool in seen.proposals) if seen.proposals else ()
 
+    def _failure(self, error: InterlockError) -> Failure:
+        return Failure(error.code, self.redact(_kept(error.what)), self.redact(_kept(_why(error))), error.do)
+
     def record(self, status: ModelCallStatus, error: InterlockError | None = None, *, prices: str) -> ModelCallRecord:
         """Return the record of the call as it stands."""
         plan = self.plan
-        failure = Failure(error.code, _kept(error.what), _kept(_why(error)), error.do) if error is not None else None
+        failure = self._failure(error) if error is not None else None
         return ModelCallRecord(
             call=self.call,
             status=status,
