@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from interlock.adapters.keys import GivenKey
+from interlock.adapters.parquet.archive import ParquetArchive
 from interlock.adapters.sql import open_store
 from interlock.adapters.sql.opening import SealedStore
 from interlock.adapters.sql.traces.opening import beside, open_span_store
@@ -28,6 +29,7 @@ from interlock.gateway.erasure import Eraser, ErasureReport
 from interlock.gateway.keeping_desk import KeepingDesk
 from interlock.gateway.retention import Retention, Times
 from interlock.gateway.run_desk import Opening
+from interlock.gateway.span_archive import Archiver
 from interlock.gateway.store import Tx
 from interlock.models.ports import CachedReply
 from interlock.runs.ports import CallFilter
@@ -48,6 +50,7 @@ class Place:
     kit: Kit
     store: SealedStore
     spans: SpanStore
+    archive: Archiver
     audit: AuditDesk
     keeping: KeepingDesk
     keys: tuple[VerifierKey, ...]
@@ -62,10 +65,13 @@ async def a_place(url: str, folder: Path) -> AsyncIterator[Place]:
         kit = await a_kit(store=store)
         audit = an_audit_desk(store, folder, kit.clock)
         times = {TENANT: Times(30 * DAY, 30 * DAY, 30 * DAY)}
-        eraser, retention = Eraser(store, kit.clock, spans), Retention(store, kit.clock, times, spans)
+        files = ParquetArchive(folder / "archive")
+        archive = Archiver(store, spans, spans, files, "gw-1", kit.clock, lambda text: text)
+        eraser = Eraser(store, kit.clock, spans, archive)
+        retention = Retention(store, kit.clock, times, spans, archive)
         keeping = KeepingDesk(store, kit.clock, eraser, retention, store, spans)
         await audit.sign(ADMIN)
-        yield Place(kit, store, spans, audit, keeping, await audit.verifiers())
+        yield Place(kit, store, spans, archive, audit, keeping, await audit.verifiers())
     finally:
         await spans.close()
         await store.close()
@@ -136,6 +142,12 @@ def found_in(url: str, folder: Path, *words: str) -> set[str]:
     return {name for name, content in kept_bytes(url, folder) for word in words if word.encode() in content}
 
 
+async def archived(place: Place) -> str:
+    """Return everything that the Parquet files hold."""
+    told = [await place.archive.query(TENANT, f"SELECT * FROM {kind}", 10_000) for kind in ("spans", "runs")]
+    return str([answer.rows for answer in told])
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
@@ -153,12 +165,18 @@ async def test_nothing_of_an_erased_user_is_left_and_every_proof_verifies(url: s
         assert found_in(url, tmp_path, USER), "the test looks in the wrong place"
         assert not found_in(url, tmp_path, WORDS), "words stand in a database in the clear"
 
+        await place.archive.write()
+        assert USER in await archived(place)
+
         report = await place.keeping.erase(ADMIN, user=USER, because=f"{USER} asked")
         assert (report.runs, report.erased.spans, report.erased.approvals) == ((run,), 1, 1)
+        assert report.erased.archived > 0
         await place.keeping.compact(ADMIN)
 
         assert not found_in(url, tmp_path, USER, WORDS)
         assert found_in(url, tmp_path, NEIGHBOUR)
+        left = await archived(place)
+        assert (USER in left, WORDS in left, NEIGHBOUR in left) == (False, False, True)
         await _the_log_is_whole(place, tmp_path, [note], report)
         for proof in proofs:
             assert proof.leaf is not None

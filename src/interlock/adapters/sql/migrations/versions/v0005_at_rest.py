@@ -54,6 +54,8 @@ def _what_was_erased() -> None:
     kept = sa.text("erased_at IS NULL")
     op.create_index("runs_kept", "runs", ["tenant", "opened_at"], sqlite_where=kept, postgresql_where=kept)
     op.add_column("model_calls", sa.Column("erased_at", Instant))
+    gone = sa.text("erased_at IS NOT NULL")
+    op.create_index("runs_erased", "runs", ["tenant", "erased_at"], sqlite_where=gone, postgresql_where=gone)
     # Model calls outside any run are looked at one by one.
     alone = sa.text("run IS NULL AND erased_at IS NULL")
     op.create_index(
