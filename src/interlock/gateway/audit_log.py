@@ -9,6 +9,7 @@ from interlock.audit.notes import SignerKey
 from interlock.audit.ports import AuditLog, CheckpointMemory, KeyRing, LogKey
 from interlock.audit.tree import EMPTY_ROOT, Frontier, HashesAt
 from interlock.domain.errors import InterlockError, SigningStopped
+from interlock.gateway.ports import Notice, Notifier
 from interlock.gateway.store import Store, Tx
 
 BATCH = 2_000
@@ -216,8 +217,9 @@ _LOOK = "Find out which. Restore the whole log, or accept the break on the recor
 class Watchman:
     """Keeps the log going in a process that serves: places, signs, and says when it cannot."""
 
-    def __init__(self, sequencer: Sequencer, signer: Signer, every_ms: int) -> None:
-        """Sign every `every_ms` at most."""
+    def __init__(self, sequencer: Sequencer, signer: Signer, every_ms: int, notifier: Notifier | None = None) -> None:
+        """Sign every `every_ms` at most; `notifier` tells people when that has stopped."""
+        self._notifier = notifier
         self._sequencer = sequencer
         self._signer = signer
         self._every_s = every_ms / 1_000
@@ -265,6 +267,8 @@ class Watchman:
         except InterlockError as error:
             if self.problem is None or str(self.problem) != str(error):
                 _LOG.error("audit log: no checkpoints are signed: %s", error)
+                if self._notifier is not None:
+                    self._notifier.notify(Notice("alert", "platform", "audit log", str(error)))
             self.problem = error
             return False
         if self.problem is not None:

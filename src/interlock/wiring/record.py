@@ -13,7 +13,7 @@ from interlock.domain.errors import BadInput, ConfigurationError, MalformedProof
 from interlock.gateway.audit_anchors import Anchored, Anchorer
 from interlock.gateway.audit_desk import AuditDesk
 from interlock.gateway.audit_log import Log, Sequencer, Signer, Watchman
-from interlock.gateway.ports import Clock, Secrets
+from interlock.gateway.ports import Clock, Notifier, Secrets
 from interlock.gateway.store import Store
 
 
@@ -37,14 +37,14 @@ def ring_to(deployment: Deployment, reference: str) -> KeyRing:
     return GivenKeys(secrets, kept.key, reference)
 
 
-def build_audit(deployment: Deployment, store: Store, secrets: Secrets, clock: Clock) -> AuditWork:
+def build_audit(deployment: Deployment, store: Store, secrets: Secrets, clock: Clock, notifier: Notifier) -> AuditWork:
     """Return the audit log of `deployment`. Nothing is read or written yet."""
     kept = deployment.keeping.audit
     state = deployment.folder / deployment.keeping.state
     ring: KeyRing = KeyFiles(state) if kept.key is None else GivenKeys(secrets, kept.key)
     origin = kept.origin or f"interlock/{deployment.tenant}"
     log = Log(store, ring, CheckpointFile(state), origin)
-    watchman = Watchman(Sequencer(store), Signer(log), kept.every_ms)
+    watchman = Watchman(Sequencer(store), Signer(log), kept.every_ms, notifier)
     places = [Anchored(_place(one, deployment.folder, secrets), one.every_ms / 1_000) for one in kept.anchors]
     anchorer = Anchorer(store, places, watchman)
     return AuditWork(watchman, anchorer, AuditDesk(log, watchman, anchorer, deployment.tenant, clock))

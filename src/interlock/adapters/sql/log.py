@@ -33,10 +33,13 @@ ENTRIES = Statement("""
     WHERE leaf_index >= :first AND leaf_index < :beyond ORDER BY leaf_index
 """)
 
+# Not with OR, for which SQLite reads all events of the tenant.
 FIND = Statement("""
     SELECT leaf_index, leaf, leaf_hash FROM audit_events
-    WHERE tenant = :tenant AND (subject = :subject OR (subject > :below AND subject < :beyond))
-      AND leaf_index IS NOT NULL
+    WHERE tenant = :tenant AND subject = :subject AND leaf_index IS NOT NULL
+    UNION ALL
+    SELECT leaf_index, leaf, leaf_hash FROM audit_events
+    WHERE tenant = :tenant AND subject > :below AND subject < :beyond AND leaf_index IS NOT NULL
     ORDER BY leaf_index
 """)
 
