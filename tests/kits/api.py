@@ -154,8 +154,8 @@ async def _released(kit: Kit) -> Release:
 
 
 @asynccontextmanager
-async def an_api(folder: Path) -> AsyncIterator[Api]:
-    """Serve a fresh gate whose records are in a SQLite file in `folder`."""
+async def an_api(folder: Path, spans: SpanStore | None = None) -> AsyncIterator[Api]:
+    """Serve a fresh gate whose records are in a SQLite file in `folder`, and whose spans are in memory, or in `spans`."""
     store = await open_store(f"sqlite:///{folder}/gate.db", GivenKey(b"k" * 32))
     try:
         kit = await a_kit(store=store)
@@ -171,7 +171,7 @@ async def an_api(folder: Path) -> AsyncIterator[Api]:
             contracts=ContractDesk(store, kit.publisher.current, kit.publisher.refresh, kit.clock),
             records=RecordDesk(store, kit.clock),
             audit=an_audit_desk(store, folder, kit.clock),
-            traces=a_trace_desk(store),
+            traces=a_trace_desk(store, spans),
             keeping=a_keeping_desk(store, kit.clock),
             explain=ExplainDesk(store, lambda: _released(kit), f"interlock/{TENANT}"),
             publisher=kit.publisher,
