@@ -5,11 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from interlock.adapters.sql import open_store
-from interlock.adapters.sql.schema import HEAD
+from interlock.adapters.sql.schema import JOURNAL, SPANS, Tables
 
 OPENED = """
 import asyncio, sys
@@ -25,10 +26,11 @@ async def _opened(url: str) -> None:
     await (await open_store(url)).close()
 
 
-def test_the_newest_step_is_the_one_that_is_looked_for() -> None:
+@pytest.mark.parametrize("tables", [JOURNAL, SPANS])
+def test_the_newest_step_is_the_one_that_is_looked_for(tables: Tables) -> None:
     config = Config()
-    config.set_main_option("script_location", "interlock.adapters.sql:migrations")
-    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+    config.set_main_option("script_location", tables.script)
+    assert ScriptDirectory.from_config(config).get_heads() == [tables.head]
 
 
 def test_a_database_that_is_up_to_date_is_opened_without_the_migrations(tmp_path: Path) -> None:
