@@ -172,6 +172,43 @@ def test_an_edited_journal_row_is_found_and_an_edited_event_too(audit: Audit, de
     assert audit("verify", code=10)["outcome"] == "tampered"
 
 
+def test_every_kind_of_record_that_was_edited_is_found(audit: Audit, desk: Path) -> None:
+    pull = ["brake", "on", "--tool", "issue_refund", "--reason", "Drill.", "--for", "1h", "-c", str(desk)]
+    assert run(app, pull, "interlock") == Exit.FINE
+    audit("checkpoint")
+    edits = {
+        "UPDATE runs SET agent = 'other'": "agent",
+        "UPDATE brakes SET reason = 'Because I said so.'": "reason",
+        "UPDATE calls SET arguments = CAST('{}' AS blob)": "words no longer open",
+        "UPDATE evidence SET body = CAST('{}' AS blob)": "words no longer open",
+        "DELETE FROM calls": "gone",
+    }
+    with sqlite3.connect(desk / "interlock.db", isolation_level=None) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = (desk / "interlock.db").read_bytes()
+    for statement, word in edits.items():
+        with sqlite3.connect(desk / "interlock.db", isolation_level=None) as database:
+            assert database.execute(statement).rowcount > 0
+        findings = audit("verify", code=10)["records"]["findings"]
+        assert any(word in one["what"] for one in findings), (statement, findings)
+        database.close()
+        _restore(desk / "interlock.db", before)
+    assert audit("verify")["records"]["findings"] == []
+
+
+def test_what_was_erased_leaves_the_log_whole_and_every_proof_valid(audit: Audit, desk: Path, tmp_path: Path) -> None:
+    audit("prove", "3", "--out", str(tmp_path))
+    key = audit("checkpoint")["keys"][0]["key"]
+    assert (
+        run(app, ["erase", "--user", "emma", "--because", "asked", "--yes", "-c", str(desk)], "interlock") == Exit.FINE
+    )
+
+    report = audit("verify")
+    assert (report["outcome"], report["records"]["findings"]) == ("intact", [])
+    assert report["records"]["erased"] > 0
+    assert audit("verify", str(tmp_path / "3.tlog-proof"), "--key", key)["outcome"] == "intact"
+
+
 def _restore(database: Path, backup: bytes) -> None:
     for extra in database.parent.glob("interlock.db-*"):
         extra.unlink()

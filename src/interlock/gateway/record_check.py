@@ -1,12 +1,12 @@
 """Hold the records against the log: what was edited in the journal is not what its entries committed to."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.calls import CallKey, CallRecord
 from interlock.domain.canonical import Json, JsonObject, canonical_json, commitment, parse_json
-from interlock.domain.errors import Erased
+from interlock.domain.errors import Erased, RecordDamaged
 from interlock.domain.ids import ApprovalId, CallId, ModelCallId, RunId, TenantId
 from interlock.gateway.logged_erasures import LoggedErasures, logged_erasures
 from interlock.gateway.models.trail import sealed_proposal
@@ -80,7 +80,7 @@ def _page(tx: Tx, erasures: LoggedErasures, first: int) -> _Page:
         if look is None:
             continue
         page.checked += 1
-        for what in look(tx, event):
+        for what in _found(look, tx, event):
             if what == _ERASED and erasures.cover(tx, event):
                 page.erased += 1
             elif what == _ERASED:
@@ -88,6 +88,15 @@ def _page(tx: Tx, erasures: LoggedErasures, first: int) -> _Page:
             else:
                 page.findings.append(Finding(event.subject, entry.index, what))
     return page
+
+
+def _found(look: Callable[[Tx, AuditEvent], Iterator[str]], tx: Tx, event: AuditEvent) -> Iterator[str]:
+    try:
+        yield from look(tx, event)
+    except RecordDamaged:
+        yield "its row was changed in the database: its words no longer open"
+    except Erased:
+        yield _ERASED
 
 
 _ERASED = "erased"
