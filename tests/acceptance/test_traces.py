@@ -12,7 +12,8 @@ import pytest
 from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.domain.canonical import Json
 from tests.contracts.test_run_sums import a_span
-from tests.kits.api import TENANT, Answer, Api, an_api
+from tests.kits.api import Answer, Api, an_api
+from tests.kits.gate import TENANT
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 REFERENCE = json.loads((ROOT / "docs" / "reference" / "openapi.json").read_text())
