@@ -25,7 +25,7 @@ from interlock.wiring.backtesting import ask
 from interlock.wiring.candidates import Question
 
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Its id, as `interlock runs list` shows it.")]
-Since = Annotated[str, typer.Option(help="Only runs opened within this time, such as 30d.")]
+Since = Annotated[str, typer.Option(help="Only runs opened within this time, such as 30d; empty for all.")]
 Edits = Annotated[
     list[str] | None,
     typer.Option(

@@ -186,7 +186,7 @@ def _shared(name: str, parts: Mapping[str, bytes], known: dict[str, Json]) -> Js
 
 def _body(parts: Mapping[str, bytes], name: str) -> bytes:
     body = parts.get(name)
-    if body is None or _hash(body) != name:
+    if not isinstance(body, bytes) or _hash(body) != name:
         raise ConfigurationError(
             "A part of an archived release is missing or changed", why=f"its hash should be {name[:16]}"
         )

@@ -34,6 +34,13 @@ def decided_steps(record: CallRecord) -> tuple[DecidedStep, ...]:
     return (*earlier, DecidedStep(record.decision, extras.get("facts", {}), extras.get("release", "")))
 
 
+def deciding(step: DecidedStep) -> Decision:
+    """Return the effect of the recorded decision with the rules that determined it, and nothing else of it."""
+    effect = Effect(step.decision["effect"])
+    found = (one for one in step.decision["findings"] if one["effect"] == effect)
+    return Decision(effect, tuple(Finding(one["rule"], effect, one["reason"]) for one in found))
+
+
 def earlier_decisions(known: CallRecord | None, decision: JsonObject) -> list[dict[str, Json]]:
     """Return what is kept of the decisions before `decision`: of equal ones in a row only the first."""
     if known is None:

@@ -80,11 +80,12 @@ def facts_from_json(
     """
     try:
         provenance = record["provenance"]
+        state = RunState(record.get("run_state", RunState.OPEN))
         return Facts(
             now=record["now"],
             agent=agent,
             contract=contract,
-            run=replace(run, state=RunState(record.get("run_state", RunState.OPEN))),
+            run=run if run.state is state else replace(run, state=state),
             provenance=None if provenance is None else _provenance(provenance),
             instructed=record["instructed"],
             refused_writes=record["refused_writes"],

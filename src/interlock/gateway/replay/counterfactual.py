@@ -12,8 +12,7 @@ from interlock.domain.runs import Run
 from interlock.gateway.replay.deriving import Rules, Underivable, drafted
 from interlock.gateway.replay.ledger import Ledger, Settling, settling_of
 from interlock.gateway.replay.past import RecordedRun
-from interlock.gateway.steps import decided_steps, over
-from interlock.policy.record import decision_from_json
+from interlock.gateway.steps import decided_steps, deciding, over
 from interlock.runs.replays import ModelCost
 
 RulesOf = Callable[[str], Rules]
@@ -91,12 +90,12 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
     for number, record in enumerate(past.calls):
         steps = decided_steps(record)
         try:
-            draft = drafted(past, record, rules_of(steps[0].release))
+            draft = drafted(past, record, steps, rules_of(steps[0].release))
         except Underivable as error:
             left.append((str(record.call.key), str(error)))
             continue
         at = steps[0].facts["now"]
-        old = decision_from_json(steps[0].decision)
+        old = deciding(steps[0])
         order = (place, number)
         settling = settling_of(record, at)
         made = record.attempt > 0
@@ -114,7 +113,7 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
 
 def slim(draft: DraftedRun) -> DraftedRun:
     """Return `draft` with only those findings that decide: little enough to keep for every call of a long time."""
-    entries = (one._replace(old=_slim(one.old), first=_slim(one.first), last=_slim(one.last)) for one in draft.entries)
+    entries = (one._replace(first=_slim(one.first), last=_slim(one.last)) for one in draft.entries)
     return replace(draft, entries=tuple(entries))
 
 
