@@ -21,6 +21,8 @@ from interlock.audit.verifying import Outcome, verify
 from interlock.budgets.charges import budget_key, model_spender
 from interlock.domain.approvals import Verdict
 from interlock.domain.budgets import Charge, Limit, Measure, Scope, Window
+from interlock.domain.calls import CallStatus
+from interlock.domain.errors import Erased
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import ModelCallId, PrincipalId, RunId, UserId
 from interlock.domain.runs import RunOutcome
@@ -195,6 +197,26 @@ async def test_the_audit_log_outlives_the_keys_of_what_it_is_about(url: str, tmp
         assert all(call.erased for call in await place.store.read(lambda tx: tx.calls.search(_of(run))))
         await _the_log_is_whole(place, tmp_path, [note], None)
         await a_piece_of_work(place, NEIGHBOUR, "So-long")
+
+
+async def test_a_call_whose_outcome_is_gone_is_not_made_again_and_a_run_without_a_past_writes_nothing(
+    url: str, tmp_path: Path
+) -> None:
+    async with a_place(url, tmp_path) as place:
+        await place.kit.open("Tell ann@example.com.")
+        await place.kit.call("notes.add", "c1", text=WORDS)
+        effects = list(place.kit.shop.effects)
+        await place.keeping.destroy(ADMIN, TENANT, "the contract has ended")
+        fresh = await a_kit(store=place.store, shop=place.kit.shop, owner="gw-2", clock=place.kit.clock)
+        fresh.run = place.kit.run
+        for kit in (place.kit, fresh):
+            with pytest.raises(Erased):
+                await kit.call("notes.add", "c1", text=WORDS)
+        with pytest.raises(Erased):
+            await fresh.call("notes.add", "c2", text="more")
+        assert place.kit.shop.effects == effects
+        await fresh.open()
+        assert (await fresh.call("notes.add", "c1", text="anew")).status is CallStatus.SUCCEEDED
 
 
 async def test_what_has_expired_is_gone_and_proved(url: str, tmp_path: Path) -> None:

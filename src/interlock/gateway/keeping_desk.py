@@ -1,11 +1,12 @@
 """Use cases around what is kept: erasure, legal holds, retention, and the keys of encryption."""
 
+import logging
 from collections.abc import Mapping
 from typing import Protocol
 
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.canonical import Json, canonical_json, commitment
-from interlock.domain.errors import BadInput, Conflict, Forbidden, UnknownRecord
+from interlock.domain.errors import BadInput, Conflict, Forbidden, StoreUnavailable, UnknownRecord
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import RunId, TenantId, new_id, random_bytes
 from interlock.gateway.erasure import Eraser, ErasureOrder, ErasureReport
@@ -15,6 +16,7 @@ from interlock.gateway.store import Store, Tx
 from interlock.gateway.trail import event
 from interlock.runs.keeping import Erasure, HoldScope, LegalHold, Resealed, TenantKey
 
+_LOG = logging.getLogger(__name__)
 _LONGEST = 1_000
 _RESEALED = 50
 """Runs or model calls that are sealed in one transaction."""
@@ -67,7 +69,7 @@ class KeepingDesk:
             raise BadInput("One erasure is of one user or of one run", do="Name one of both")
         _check_reason(because, needed=False)
         report = await self._eraser.erase(ErasureOrder(principal, user, run, because))
-        await self._compact(whole=False)
+        await self._tidy()
         return report
 
     async def place(self, principal: Principal, scope: HoldScope, name: str, reason: str) -> LegalHold:
@@ -118,7 +120,7 @@ class KeepingDesk:
         done = Erasure()
         while (step := await self._retention.sweep_tenant(principal.tenant)) != Erasure():
             done += step
-        await self._compact(whole=False)
+        await self._tidy()
         return done
 
     async def sweep(self) -> None:
@@ -134,11 +136,16 @@ class KeepingDesk:
     async def compact(self, principal: Principal) -> None:
         """Rewrite the database's files without what was deleted. Nothing can be written meanwhile. Raises Forbidden."""
         _check(principal, Role.ADMIN, "Compacting the database")
-        await self._compact(whole=True)
-
-    async def _compact(self, *, whole: bool) -> None:
         for database in self._databases:
-            await database.compact(whole=whole)
+            await database.compact(whole=True)
+
+    async def _tidy(self) -> None:
+        """Remove from the disk what was deleted. What was erased is erased, whether the database has time for this or not."""
+        for database in self._databases:
+            try:
+                await database.compact(whole=False)
+            except StoreUnavailable as error:
+                _LOG.warning("what was deleted is still in the database's log: %s", error)
 
     async def keys(self, principal: Principal) -> tuple[TenantKey, ...]:
         """Return the tenant's encryption keys. Raises Forbidden."""
