@@ -10,7 +10,7 @@ from interlock.audit.notes import parse_note, parse_signature
 from interlock.audit.ports import AnchorPlace
 from interlock.audit.tree import consistency_proof
 from interlock.domain.errors import InterlockError, SigningStopped
-from interlock.gateway.audit_log import Watchman, complete
+from interlock.gateway.audit_log import Watchman, complete, told
 from interlock.gateway.store import Store, Tx
 
 _LONGEST_S = 600.0
@@ -66,7 +66,8 @@ class Anchorer:
             lines = await one.place.publish(size, note, self._prove)
             if lines:
                 await self._store.transact(lambda tx: _cosign(tx, size, lines))
-        except InterlockError as error:
+        except Exception as fault:  # noqa: BLE001 - one place must not take the others along
+            error = told(fault)
             if str(error) != str(one.problem):
                 _LOG.error("audit log: %s", error)
             one.problem = error

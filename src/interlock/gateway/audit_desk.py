@@ -74,7 +74,7 @@ class AuditDesk:
 
     def problems(self) -> tuple[InterlockError, ...]:
         """Return why this process signs nothing, and which anchors do not get what it signs, at the moment."""
-        against = (self._watchman.problem, *(one.problem for one in self._anchorer.places))
+        against = (self._watchman.problem, self._watchman.stuck, *(one.problem for one in self._anchorer.places))
         return tuple(one for one in against if one is not None)
 
     async def standing(self, principal: Principal) -> LogStanding:

@@ -8,7 +8,7 @@ from interlock.audit.checkpoints import Checkpoint, open_checkpoint, read_checkp
 from interlock.audit.notes import SignerKey
 from interlock.audit.ports import AuditLog, CheckpointMemory, KeyRing, LogKey
 from interlock.audit.tree import EMPTY_ROOT, Frontier, HashesAt
-from interlock.domain.errors import InterlockError, SigningStopped
+from interlock.domain.errors import InterlockError, InternalError, SigningStopped
 from interlock.gateway.ports import Notice, Notifier
 from interlock.gateway.store import Store, Tx
 
@@ -207,7 +207,7 @@ def _key_missing(needed: list[str]) -> SigningStopped:
     return SigningStopped(
         "The key that signs the audit log is not here",
         why=f"checkpoints are signed with {' and '.join(needed)}, and none of the keys at hand is that one",
-        do="Restore the file under `state`, or set audit.key; a new key takes the old one: interlock audit rotate",
+        do="Restore the file under `state` from its copy, or set audit.key; without the old key no new one can be introduced",
     )
 
 
@@ -223,7 +223,8 @@ class Watchman:
         self._sequencer = sequencer
         self._signer = signer
         self._every_s = every_ms / 1_000
-        self._away = False
+        self.stuck: InterlockError | None = None
+        """Why events wait for their places; None while all is well."""
         self._working = False
         self.problem: InterlockError | None = None
         """Why nothing is signed at the moment; None while all is well."""
@@ -250,12 +251,13 @@ class Watchman:
         """Place what waits; return whether there was any."""
         try:
             placed = await self._sequencer.place()
-        except InterlockError as error:
-            if not self._away:
-                _LOG.warning("audit log: events wait for their places: %s", error)
-            self._away = True
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it must not end the log in silence
+            error = told(fault)
+            if str(self.stuck) != str(error):
+                _LOG.error("audit log: events wait for their places: %s", error)
+            self.stuck = error
             return False
-        self._away = False
+        self.stuck = None
         return placed > 0
 
     async def sign(self) -> bool:
@@ -264,7 +266,8 @@ class Watchman:
             if self.doubt is not None:
                 raise self.doubt
             self.latest = await self._signer.sign()
-        except InterlockError as error:
+        except Exception as fault:  # noqa: BLE001 - see above
+            error = told(fault)
             if self.problem is None or str(self.problem) != str(error):
                 _LOG.error("audit log: no checkpoints are signed: %s", error)
                 if self._notifier is not None:
@@ -281,3 +284,11 @@ class Watchman:
         if self._working:
             await self.place()
             await self.sign()
+
+
+def told(fault: Exception) -> InterlockError:
+    """Return `fault` as an error that can be shown; what is a fault of our own is logged whole."""
+    if isinstance(fault, InterlockError):
+        return fault
+    _LOG.error("audit log: a fault in Interlock", exc_info=fault)
+    return InternalError("The audit log does not go on", why=type(fault).__name__, do="Look into the log of the server")
