@@ -59,6 +59,18 @@ async def test_what_came_of_a_run_is_said_once_with_its_end_or_after_it(store: S
     assert outcomes == [RunOutcome.PARTIAL, RunOutcome.ESCALATED]
 
 
+async def test_runs_that_nobody_closed_in_time_are_found(store: Store) -> None:
+    runs = [a_run(f"run-{place}", deadline=NOW - place) for place in range(1, 5)]
+    others = [a_run("late", deadline=NOW + 1), a_run("for-ever", deadline=None), a_run("done", deadline=NOW - 9)]
+    await store.transact(lambda tx: put_all(tx.runs.open, (*runs, *others)))
+    await store.transact(lambda tx: tx.runs.end(ACME, RunId("done"), RunState.CLOSED, NOW, None))
+
+    found = await store.read(lambda tx: tx.runs.overdue(NOW, 3))
+
+    assert {run.id for run in found} <= {run.id for run in runs}
+    assert len(found) == 3
+
+
 async def test_successes_are_counted_when_their_run_ended(store: Store) -> None:
     day = 86_400_000
     ends = (

@@ -265,9 +265,29 @@ class RunDesk:
             reclaim(tx, alive | {owner}, now)
             return given_up
 
-        return await self._store.transact(work)
+        given_up = await self._store.transact(work)
+        await self._end_overdue(now)
+        return given_up
+
+    async def _end_overdue(self, now: int) -> None:
+        """Close the runs that nobody closed in time: their traces are complete then, and their words are not kept for ever."""
+
+        def work(tx: Tx) -> tuple[Run, ...]:
+            ended = []
+            for run in tx.runs.overdue(now, _OVERDUE):
+                if tx.runs.end(run.tenant, run.id, RunState.CLOSED, now, None):
+                    body = {"state": RunState.CLOSED.value, "outcome": None, "overdue": True}
+                    tx.audit.append(run_event(AuditKind.RUN_CLOSED, run, now, "gateway", body))
+                    ended.append(replace(run, state=RunState.CLOSED, ended_at=now))
+            return tuple(ended)
+
+        if await self._store.read(lambda tx: tx.runs.overdue(now, 1)):
+            for run in await self._store.transact(work):
+                self._meter.run_ended(run)
 
 
+_OVERDUE = 100
+"""Runs that are closed at once."""
 _PATIENCE_MS = 15 * 60 * 1000
 """How long a repeatable call of a dead process waits for its caller to ask again."""
 

@@ -24,6 +24,9 @@ class RunRecords(Protocol):
     def conclude(self, tenant: TenantId, run: RunId, outcome: RunOutcome) -> bool:
         """Say what came of a closed run of which nobody has said it; return False if it is none."""
 
+    def overdue(self, now: int, limit: int) -> tuple[Run, ...]:
+        """Return up to `limit` open runs, of whatever tenant, whose deadline has passed."""
+
     def successes(self, tenant: TenantId, *, by: str, since: int, until: int) -> Mapping[str, int]:
         """Return how many runs that ended in [since, until) succeeded, by `run`, `agent`, `user`, `tenant` or `day`.
 

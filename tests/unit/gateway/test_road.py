@@ -26,6 +26,7 @@ from interlock.domain.errors import (
     UnknownRun,
 )
 from interlock.domain.ids import ApprovalId, CallId, ToolName
+from interlock.domain.runs import RunState
 from interlock.gateway.admission import ALIVE_MS
 from interlock.gateway.ports import Delivery, Invocation, RawAnswer
 from interlock.gateway.publisher import Declaration, Publisher
@@ -483,3 +484,17 @@ async def test_a_result_that_cannot_be_examined_is_withheld_and_the_call_settled
     assert answer.status is CallStatus.WITHHELD
     assert (await kit.call("notes.add", "c1", text="hello")).status is CallStatus.WITHHELD
     assert len(kit.shop.effects) == 1
+
+
+async def test_a_run_that_nobody_closes_ends_at_its_deadline_on_the_record() -> None:
+    kit = await a_kit(a_policy(max_wall_ms=60_000))
+    await kit.open()
+    kit.clock.time += 60_001
+
+    await kit.runs.sweep(kit.owner)
+    await kit.runs.sweep(kit.owner)
+
+    run = await kit.runs.find(OPERATOR, kit.run)
+    events = await kit.store.read(lambda tx: tx.audit.search(TENANT, subject=kit.run, limit=9))
+    assert (run.state, run.outcome) == (RunState.CLOSED, None)
+    assert [event.kind.value for event in events if event.kind.value == "run.closed"] == ["run.closed"]

@@ -41,6 +41,14 @@ class MemoryRuns(RunRecords):
         self._runs.put((tenant, run), replace(found, outcome=outcome))
         return True
 
+    def overdue(self, now: int, limit: int) -> tuple[Run, ...]:
+        late = (
+            run
+            for run in self._runs.oldest_first()
+            if run.state is RunState.OPEN and run.deadline is not None and run.deadline < now
+        )
+        return tuple(islice(late, limit))
+
     def successes(self, tenant: TenantId, *, by: str, since: int, until: int) -> Mapping[str, int]:
         if by not in _GROUPS:
             raise ValueError(f"successes are not counted by {by}")

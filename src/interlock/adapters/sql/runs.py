@@ -32,6 +32,13 @@ CONCLUDE = Statement("""
     WHERE tenant = :tenant AND run = :run AND state = 'closed' AND outcome IS NULL
 """)
 
+# Its first condition is that of the index over the few runs that are open.
+OVERDUE = Statement("""
+    SELECT tenant, run, agent, principal, user_id, state, opened_at, deadline, labels, ended_at, outcome,
+           trace, parent_span, salt, erased_at
+    FROM runs WHERE state = 'open' AND deadline < :now ORDER BY deadline LIMIT :limit
+""")
+
 SUCCESSES = Statement(
     """
     SELECT CASE :by WHEN 'run' THEN run WHEN 'agent' THEN agent WHEN 'user' THEN COALESCE(user_id, '')
@@ -103,6 +110,10 @@ class SqlRuns(RunRecords):
 
     def conclude(self, tenant: TenantId, run: RunId, outcome: RunOutcome) -> bool:
         return self._session.run(CONCLUDE, {"tenant": tenant, "run": run, "outcome": outcome.value}) == 1
+
+    def overdue(self, now: int, limit: int) -> tuple[Run, ...]:
+        rows = self._session.all(OVERDUE, {"now": now, "limit": limit})
+        return tuple(run_of(row, self._session) for row in rows)
 
     def successes(self, tenant: TenantId, *, by: str, since: int, until: int) -> Mapping[str, int]:
         if by not in _GROUPS:

@@ -18,6 +18,8 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("trace", Key, nullable=False, server_default=""))
     op.add_column("runs", sa.Column("parent_span", Key, nullable=False, server_default=""))
     op.add_column("runs", sa.Column("salt", Bytes))
+    is_open = sa.text("state = 'open'")
+    op.create_index("runs_open", "runs", ["deadline"], sqlite_where=is_open, postgresql_where=is_open)
     op.create_table(
         "releases",
         sa.Column("id", Key, primary_key=True),
