@@ -18,6 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 LONGEST_FILE = 450
 LONGEST_FUNCTION = 60
 EXTRAS = ["cedarpy", "regopy", "psycopg", "keyring", "uvloop", "bpe_openai", "numpy", "google.protobuf", "duckdb"]
+HEAVY = ["pydantic", "mcp", "mcp_types", "alembic"]
 EMPTY_NAMES = {"util", "utils", "helper", "helpers", "common", "misc", "manager", "service", "handler", "base"}
 
 
@@ -50,6 +51,16 @@ def test_the_base_install_needs_none_of_the_extras() -> None:
     block = f"import sys; sys.modules.update(dict.fromkeys({EXTRAS!r}))"
     run = subprocess.run(
         [sys.executable, "-c", f"{block}; import {', '.join(present)}"], capture_output=True, text=True
+    )
+
+    assert run.returncode == 0, run.stderr
+
+
+def test_a_server_carries_only_what_its_configuration_asks_for() -> None:
+    """Memory is measured in servers: what only some deployments use is imported when one does."""
+    block = f"import sys; sys.modules.update(dict.fromkeys({[*EXTRAS, *HEAVY]!r}))"
+    run = subprocess.run(
+        [sys.executable, "-c", f"{block}; import interlock.cli.serve, interlock.wiring"], capture_output=True, text=True
     )
 
     assert run.returncode == 0, run.stderr

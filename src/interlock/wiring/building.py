@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType
+from typing import TYPE_CHECKING
 
 from interlock.adapters.clock import SystemClock
 from interlock.adapters.mcp.http import HttpServer
@@ -20,8 +20,6 @@ from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.adapters.notify import LineNotifier
 from interlock.adapters.openapi.invoker import OpenApiInvoker
 from interlock.adapters.openapi.source import OpenApiSource
-from interlock.adapters.python.invoker import PythonInvoker
-from interlock.adapters.python.source import PythonSource, load_module, tools_of
 from interlock.adapters.secrets.resolver import SecretResolver
 from interlock.adapters.sql import open_store
 from interlock.checks.redactor import Redactor
@@ -71,6 +69,10 @@ from interlock.wiring.releases import remade
 from interlock.wiring.spans import Intake, build_intake, open_spans
 from interlock.wiring.today import today
 from interlock.wiring.tracing import TraceWork, build_traces
+
+if TYPE_CHECKING:
+    from interlock.adapters.python.invoker import PythonInvoker
+    from interlock.adapters.python.source import PythonSource
 
 _CLOCKS_S = 1.0
 """How often the clocks of approvals are looked at."""
@@ -320,19 +322,20 @@ async def _connect(
             )
             return _Upstream(_Placed(source, environment, connection.credential), api, None, api.close)
         case PythonTools():
-            tools = tools_of(_module(connection, deployment))
-            functions = PythonInvoker(tools)
-            return _Upstream(
-                _Placed(PythonSource(connection.name, tools), environment), functions, None, functions.close
-            )
+            functions, offered = _functions(connection, deployment)
+            return _Upstream(_Placed(offered, environment), functions, None, functions.close)
 
 
-def _module(connection: PythonTools, deployment: Deployment) -> ModuleType:
+def _functions(connection: PythonTools, deployment: Deployment) -> "tuple[PythonInvoker, PythonSource]":
     # The deployment's own folder may hold the module, as it may hold every other file that it names.
     folder = str(deployment.folder.resolve())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    return load_module(connection.module, connection.name)
+    # Pydantic, which reads the signatures, weighs a tenth of a server, and nobody else needs it.
+    source = importlib.import_module("interlock.adapters.python.source")
+    tools = source.tools_of(source.load_module(connection.module, connection.name))
+    invoker = importlib.import_module("interlock.adapters.python.invoker").PythonInvoker(tools)
+    return invoker, source.PythonSource(connection.name, tools)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """A reference gives the secret or an error that names only the reference."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from interlock.adapters.secrets import resolver
 from interlock.adapters.secrets.resolver import SecretResolver
 from interlock.domain.errors import ToolUnavailable
 
@@ -70,6 +70,6 @@ async def test_what_is_no_reference_may_be_the_secret_and_is_not_repeated(refere
 
 
 async def test_without_the_keyring_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver, "keyring_module", None)
+    monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(ToolUnavailable, match=r"interlock\[keyring\]"):
         await SecretResolver({}).resolve("keyring:service/user")

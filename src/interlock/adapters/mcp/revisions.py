@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, CLIENT_INFO_META_KEY, PROTOCOL_VERSION_META_KEY
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-
 from interlock.domain.canonical import JsonObject
+from interlock.tools.mcp_words import (
+    CLIENT_CAPABILITIES_META_KEY,
+    CLIENT_INFO_META_KEY,
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    MODERN_PROTOCOL_VERSIONS,
+    PROTOCOL_VERSION_META_KEY,
+)
 
 HANDSHAKE = HANDSHAKE_PROTOCOL_VERSIONS
 """Revisions that begin with `initialize`, oldest first."""

@@ -1,22 +1,14 @@
 """Resolve references to secrets at the last moment; a secret never stands in a message."""
 
 import asyncio
+import importlib
 import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 
 from interlock.domain.errors import ToolUnavailable
 from interlock.gateway.ports import Secrets
-
-try:
-    import keyring
-    import keyring.errors
-except ImportError:  # the extra 'keyring' is not installed
-    keyring_module: ModuleType | None = None
-else:
-    keyring_module = keyring
 
 _LARGEST = 1 << 16
 
@@ -73,13 +65,16 @@ def _read_file(path: Path, reference: str) -> str:
 
 
 def _read_keyring(name: str, reference: str) -> str | None:
-    if keyring_module is None:
-        raise _missing(reference, "the keyring package is not installed", "Install interlock[keyring]")
+    try:
+        keyring, errors = importlib.import_module("keyring"), importlib.import_module("keyring.errors")
+    except ImportError:  # the extra 'keyring' is not installed
+        raise _missing(reference, "the keyring package is not installed", "Install interlock[keyring]") from None
     service, _, user = name.partition("/")
     try:
-        return keyring.get_password(service, user)
-    except keyring.errors.KeyringError as error:
+        secret: str | None = keyring.get_password(service, user)
+    except errors.KeyringError as error:
         raise _missing(reference, type(error).__name__, "Unlock the keyring of this account") from None
+    return secret
 
 
 def _missing(reference: str, why: str, do: str) -> ToolUnavailable:

@@ -7,15 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import orjson
-from mcp_types import (
-    CLIENT_CAPABILITIES_META_KEY,
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    PARSE_ERROR,
-    SERVER_INFO_META_KEY,
-    URL_ELICITATION_REQUIRED,
-)
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION, MODERN_PROTOCOL_VERSIONS
 from starlette.types import Receive, Scope, Send
 
 from interlock.domain.calls import CallStatus
@@ -36,6 +27,17 @@ from interlock.server.tools.protocol import REVISIONS, Asked, RpcFault, asked_in
 from interlock.server.tools.runs import RunFinder
 from interlock.server.tools.sessions import McpSession, new_session, run_of, session_of
 from interlock.server.tracing import trace_in, trace_in_meta
+from interlock.tools.mcp_words import (
+    CLIENT_CAPABILITIES_META_KEY,
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    INVALID_PARAMS,
+    LATEST_HANDSHAKE_VERSION,
+    METHOD_NOT_FOUND,
+    MODERN_PROTOCOL_VERSIONS,
+    PARSE_ERROR,
+    SERVER_INFO_META_KEY,
+    URL_ELICITATION_REQUIRED,
+)
 
 SERVER_INFO = {"name": "interlock", "title": "Interlock", "version": "0.1.0"}
 INSTRUCTIONS = (

@@ -4,23 +4,23 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from mcp_types import (
+from interlock.domain.canonical import Json, JsonObject
+from interlock.domain.errors import InterlockError
+from interlock.server.problems import failure_of
+from interlock.server.tools.outcomes import failure_json
+from interlock.tools.mcp_words import (
     CLIENT_CAPABILITIES_META_KEY,
+    HANDSHAKE_PROTOCOL_VERSIONS,
     HEADER_MISMATCH,
     INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
+    MODERN_PROTOCOL_VERSIONS,
     PARSE_ERROR,
     PROTOCOL_VERSION_META_KEY,
     UNSUPPORTED_PROTOCOL_VERSION,
 )
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
-
-from interlock.domain.canonical import Json, JsonObject
-from interlock.domain.errors import InterlockError
-from interlock.server.problems import failure_of
-from interlock.server.tools.outcomes import failure_json
 
 REVISIONS = (*HANDSHAKE_PROTOCOL_VERSIONS, *MODERN_PROTOCOL_VERSIONS)
 UNSTATED = "2025-03-26"

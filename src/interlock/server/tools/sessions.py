@@ -5,10 +5,9 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS
-
 from interlock.domain.ids import RunId
 from interlock.server.guard import Caller
+from interlock.tools.mcp_words import HANDSHAKE_PROTOCOL_VERSIONS
 
 _FORM = re.compile(r"s([0-9])([nu])-[0-9a-f]{32}")
 
