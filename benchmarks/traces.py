@@ -155,6 +155,11 @@ def bare(path: Path, traces: int) -> dict[str, float]:
     return found
 
 
+def on_disk(path: Path) -> int:
+    """Return how many bytes the database takes, its log included."""
+    return sum(file.stat().st_size for file in path.parent.iterdir())
+
+
 async def filled(url: str, traces: int) -> float:
     """Store the spans at `url`; return how many a second."""
     store = await open_span_store(url)
@@ -188,7 +193,7 @@ async def main(options: argparse.Namespace) -> int:
         path = Path(folder) / "spans.db"
         url = f"sqlite:///{path}"
         rate = await filled(url, traces)
-        size = sum(file.stat().st_size for file in Path(folder).iterdir())
+        size = on_disk(path)
         # The store first: what the bare queries read would lie in memory already.
         found += await asked("sqlite", url, traces, {})
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

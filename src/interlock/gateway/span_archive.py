@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from interlock.domain.errors import InterlockError
@@ -11,7 +11,7 @@ from interlock.domain.spans import Span
 from interlock.gateway.own_spans import read_run, redacted
 from interlock.gateway.ports import Clock
 from interlock.gateway.store import Store
-from interlock.traces.ports import Answer, ClosedDays, DueRow, PartWriter, SpanArchive, SpanStore
+from interlock.traces.ports import Answer, ClosedDays, DueRow, DueSpans, PartWriter, SpanArchive, SpanStore
 
 NAME = "archive"
 """The follower whose lease keeps two processes from archiving at once."""
@@ -118,14 +118,10 @@ class Archiver:
         for start in range(0, len(rows), _TOGETHER):
             some = rows[start : start + _TOGETHER]
             own = await self._own(tenant, some)
-            for due in await self.days.fresh_spans(tenant, some):
-                mine = own.get(due.row.number, ())
-                part.spans(due.row.sums, mine)
-                part.spans(due.row.sums, due.spans, due.users)
-                part.sums(due.row.sums)
-                # Ids begin at 1. Never 0 again: it stands for a row that the archive does not have at all.
-                marks[due.row.number] = due.mark or _NO_SPANS
-                count += len(mine) + len(due.spans)
+            fresh = await self.days.fresh_spans(tenant, some)
+            count += await asyncio.to_thread(_put, part, fresh, own)
+            # Ids begin at 1. Never 0 again: it stands for a row that the archive does not have at all.
+            marks.update((due.row.number, due.mark or _NO_SPANS) for due in fresh)
         return marks, count
 
     async def _own(self, tenant: TenantId, rows: tuple[DueRow, ...]) -> dict[int, tuple[Span, ...]]:
@@ -135,3 +131,15 @@ class Archiver:
             return {}
         found = await self.store.read(lambda tx: {number: read_run(tx, tenant, run) for number, run in runs.items()})
         return {number: tuple(redacted(span, self.redact) for span in spans) for number, spans in found.items()}
+
+
+def _put(part: PartWriter, fresh: Sequence[DueSpans], own: Mapping[int, tuple[Span, ...]]) -> int:
+    """Write rows and their spans, our own work in them before what others sent; return how many spans."""
+    count = 0
+    for due in fresh:
+        mine = own.get(due.row.number, ())
+        part.spans(due.row.sums, mine)
+        part.spans(due.row.sums, due.spans, due.users)
+        part.sums(due.row.sums)
+        count += len(mine) + len(due.spans)
+    return count

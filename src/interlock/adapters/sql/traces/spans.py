@@ -122,14 +122,17 @@ class StoredSpans:
             self._session.run(FORGET_NAMES, {"sums": sums})
         return erased
 
-    def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
-        """Delete up to `limit` spans of traces that began before `before`, except of `keep_runs`; return how many."""
+    def old(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> tuple[tuple[int, int], ...]:
+        """Return up to `limit` spans, with their traces' numbers, of traces that began before `before`, but for `keep_runs`."""
         keep = self._session.texts(sorted(keep_runs))
         rows = self._session.all(OLD, {"tenant": tenant, "before": before, "keep": keep, "limit": limit})
-        if rows:
-            self._session.many(EXPIRE_SPAN, [{"id": id} for id, _ in rows])
-            self._session.many(EXPIRE_BODIES, [{"sums": sums} for sums in sorted({sums for _, sums in rows})])
-        return len(rows)
+        return tuple((int(id), int(sums)) for id, sums in rows)
+
+    def drop(self, spans: Sequence[tuple[int, int]]) -> int:
+        """Delete spans, each with its trace's number, and the bodies of traces that have none left. Return how many spans."""
+        self._session.many(EXPIRE_SPAN, [{"id": id} for id, _ in spans])
+        self._session.many(EXPIRE_BODIES, [{"sums": sums} for sums in sorted({sums for _, sums in spans})])
+        return len(spans)
 
     def _row(self, tenant: TenantId, trace: bytes, row: Row) -> SpanRow:
         span, parent, *said, details = row
