@@ -1,5 +1,6 @@
 """Numbers that states give to people, with the check digits that they publish; values are made up from a seed."""
 
+# ruff: noqa: E501 - tables of forms; nothing here is meant to be hard to guess
 import random
 import string
 

@@ -1,7 +1,9 @@
 """Texts that hold nothing to take out, and look as if they did."""
 
+# ruff: noqa: E501, S311 - tables of forms; nothing here is meant to be hard to guess
 import base64
 import random
+import re
 import string
 import uuid
 from collections.abc import Callable
@@ -44,7 +46,7 @@ FAMILIES: dict[str, Callable[[random.Random], str]] = {
     "sha256": lambda rng: f"sha256:{chars(rng, HEX, 64)}  dist/interlock-0.4.0-py3-none-any.whl",
     "integrity": lambda rng: f'"integrity": "sha512-{chars(rng, BASE64, 86)}=="',
     "card_like_failing": lambda rng: f"reference {_failing(rng, 16)} was not found",
-    "card_like_spaced": lambda rng: (lambda n: f"lot {n[:4]} {n[4:8]} {n[8:12]} {n[12:]}")(_failing(rng, 16)),
+    "card_like_spaced": lambda rng: "lot " + " ".join(re.findall("....", _failing(rng, 16))),
     "order_number": lambda rng: f"order #{_digits(rng, rng.randrange(5, 9))} shipped, {rng.randrange(1, 9)} parcels",
     "tracking": lambda rng: f"UPS 1Z{chars(rng, string.ascii_uppercase + string.digits, 6)}{_digits(rng, 10)} is on its way",
     "isbn": lambda rng: f"ISBN {_isbn(rng)}, 2nd edition",

@@ -1,5 +1,6 @@
 """What personal data and secrets look like, by the documentation of those who issue them; values are made up from a seed."""
 
+# ruff: noqa: E501 - tables of forms; nothing here is meant to be hard to guess
 import base64
 import json
 import random

@@ -1,5 +1,6 @@
 """Look only where something may be: a long text is taken in stretches, and most of them the gate lets pass."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from interlock.checks.finding import Find
@@ -10,6 +11,7 @@ _STRETCH = 1_024
 _OVERLAP = 1_024
 """What lies across the border of two stretches is seen whole in the first, unless it is longer than this."""
 _BACK = 64
+_TOKEN = re.compile(r"[\w.+/=%-]*", re.ASCII)
 
 
 def in_regions(text: str, speaks: Callable[[bytes], bool], look: Callable[[str], Sequence[Find]]) -> Iterator[Find]:
@@ -22,14 +24,21 @@ def in_regions(text: str, speaks: Callable[[bytes], bool], look: Callable[[str],
         end = min(begin + _STRETCH + _OVERLAP, len(text))
         next_begin = begin + _STRETCH
         if speaks(text[begin:end].encode("utf-8", "replace")):
+            end = _whole_word(text, end)
             found = look(text[begin:end])
             # What reaches the end may go on after it.
             while end < len(text) and any(begin + find.end >= end for find in found):
-                end = min(2 * end - begin, len(text))
+                end = _whole_word(text, min(2 * end - begin, len(text)))
                 found = look(text[begin:end])
-                next_begin = end - _OVERLAP
             yield from (Find(find.start + begin, find.end + begin, find.kind) for find in found)
-        begin = len(text) if end == len(text) else _edge(text, max(next_begin, begin + _STRETCH))
+            next_begin = max(next_begin, end - _OVERLAP)
+        begin = len(text) if end == len(text) else _edge(text, next_begin)
+
+
+def _whole_word(text: str, place: int) -> int:
+    """Return where the token ends in which `place` lies: of a token that is torn, no detector might know the half."""
+    rest = _TOKEN.match(text, place)
+    return rest.end() if rest is not None else place
 
 
 def _edge(text: str, place: int) -> int:
