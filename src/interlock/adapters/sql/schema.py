@@ -16,10 +16,12 @@ class Tables:
     """The newest of them."""
     versions: str
     """The table that says which step a database has reached."""
+    page_size: int = 4096
+    """Of a new SQLite file, in bytes: long rows want large pages."""
 
 
 JOURNAL = Tables("interlock.adapters.sql:migrations", "0005", "alembic_version")
-SPANS = Tables("interlock.adapters.sql.traces:migrations", "0001", "alembic_version_traces")
+SPANS = Tables("interlock.adapters.sql.traces:migrations", "0001", "alembic_version_traces", page_size=8192)
 
 
 def upgrade(connection: Connection, tables: Tables = JOURNAL) -> None:

@@ -6,7 +6,7 @@ import queue
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -189,7 +189,7 @@ def opened_sqlite(url: URL, tables: Tables, database: Callable[[Engine, Path], D
             "timeout": STARTING_SECONDS,
         },
     )
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", partial(_prepare, tables))
     event.listen(engine, "begin", _begin)
     try:
         _create(path)
@@ -220,7 +220,9 @@ def _create(path: Path) -> None:
         ) from None
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(tables: Tables, connection: sqlite3.Connection, _record: object) -> None:
+    # Says something to a file only while nothing is in it.
+    connection.execute(f"PRAGMA page_size = {tables.page_size}")
     for pragma in _PRAGMAS:
         connection.execute(pragma)
 

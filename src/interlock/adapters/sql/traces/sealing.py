@@ -18,11 +18,13 @@ def body_place(trace: bytes, hash: bytes) -> str:
 
 
 def sealed_spans(seal: Seal, tenant: TenantId, number: int, rows: Sequence[SpanRow]) -> list[tuple[Any, ...]]:
-    """Return the rows of `spans`, for the trace that is numbered `number`."""
-    return [(number, *row[1:-2], seal.seal(tenant, details_place(row.trace, row.span), row.details)) for row in rows]
+    """Return the rows of `spans`, for the trace that is numbered `number` and whose spans `rows` are."""
+    place, sealed = details_place(rows[0].trace, b""), seal.seal
+    return [(number, *row[1:-2], sealed(tenant, place + row[1].hex(), row[-2])) for row in rows]
 
 
 def sealed_bodies(seal: Seal, tenant: TenantId, number: int, rows: Sequence[SpanRow]) -> dict[tuple[int, bytes], bytes]:
     """Return the rows of `bodies` by number of the trace and hash."""
-    found = {hash: (row.trace, text) for row in rows for _, hash, text in row.bodies}
-    return {(number, hash): seal.seal(tenant, body_place(trace, hash), text) for hash, (trace, text) in found.items()}
+    place, sealed = body_place(rows[0].trace, b""), seal.seal
+    found = {hash: text for row in rows for _, hash, text in row[-1]}
+    return {(number, hash): sealed(tenant, place + hash.hex(), text) for hash, text in found.items()}
