@@ -90,7 +90,7 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
     for number, record in enumerate(past.calls):
         steps = decided_steps(record)
         try:
-            draft = drafted(past, record, steps, rules_of(steps[0].release))
+            draft = drafted(past, record, rules_of(steps[0].release))
         except Underivable as error:
             left.append((str(record.call.key), str(error)))
             continue

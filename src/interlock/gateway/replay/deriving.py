@@ -14,7 +14,7 @@ from interlock.domain.errors import BudgetExceeded, Forbidden, MalformedJson
 from interlock.domain.models import Proposed
 from interlock.gateway.release import Release
 from interlock.gateway.replay.past import RecordedRun
-from interlock.gateway.steps import DecidedStep, over, unbounded
+from interlock.gateway.steps import DecidedStep, decided_steps, over, unbounded
 from interlock.gateway.understanding import understood_again
 from interlock.policy.decide import decide
 from interlock.policy.facts import Facts, facts_from_json
@@ -68,12 +68,12 @@ def derived(past: RecordedRun, record: CallRecord, step: DecidedStep, rules: Rul
     return _refused(decision, drawn) if isinstance(drawn, BudgetExceeded) else decision
 
 
-def drafted(past: RecordedRun, record: CallRecord, steps: tuple[DecidedStep, ...], rules: Rules) -> Draft:
-    """Return what other rules say of a call, whose `steps` were recorded, on the facts that the gate saw. Raises Underivable.
+def drafted(past: RecordedRun, record: CallRecord, rules: Rules) -> Draft:
+    """Return what other rules say of a recorded call on the facts that the gate saw. Raises Underivable.
 
     A grant carries over only where the same question would have been asked: of the same contract, for the same reasons.
     """
-    call, release = record.call, rules.release
+    call, steps, release = record.call, decided_steps(record), rules.release
     first = steps[0]
     if record.erased or "now" not in first.facts:
         raise Underivable("it was erased" if record.erased else "its facts were not recorded")
