@@ -207,7 +207,7 @@ def _key_missing(needed: list[str]) -> SigningStopped:
     return SigningStopped(
         "The key that signs the audit log is not here",
         why=f"checkpoints are signed with {' and '.join(needed)}, and none of the keys at hand is that one",
-        do="Restore the file under `state` from its copy, or set audit.key; without the old key no new one can be introduced",
+        do="Restore its file under `state`, or set audit.key; after `audit rotate` every machine needs the new key",
     )
 
 
