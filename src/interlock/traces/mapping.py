@@ -83,27 +83,26 @@ class Mapper:
             if span.events:
                 outcome.rows += evaluations_of(span, row)
 
-    def _words(self, batch: ToldBatch) -> Iterator[str]:
-        """Yield every text of `batch` in which there may be something."""
-        yield batch.scope
-        yield from _texts(batch.resource)
+    def _words(self, batch: ToldBatch) -> list[str]:
+        """Return every text of `batch` in which there may be something."""
+        words = [batch.scope, *_texts(batch.resource)]
         known = self._known
         for span in batch.spans:
-            yield span.name
+            words.append(span.name)
             attributes = span.attributes
             if not known.issuperset(attributes):
-                yield from self._new_names(attributes)
+                words += self._new_names(attributes)
             for value in attributes.values():
                 if isinstance(value, str):
-                    yield value
+                    words.append(value)
                 elif isinstance(value, list) or value >= _TELLING or value <= -_TELLING:
-                    yield str(value)
+                    words.append(str(value))
             if span.message:
-                yield span.message
+                words.append(span.message)
             for _, _, more in (*span.events, *span.links):
-                yield from _texts(more)
-            for event in span.events:
-                yield event.name
+                words += _texts(more)
+            words += [event.name for event in span.events]
+        return words
 
     def _new_names(self, attributes: Attributes) -> Iterator[str]:
         for name in attributes:
