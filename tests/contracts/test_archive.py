@@ -23,6 +23,23 @@ from interlock.adapters.parquet import ParquetArchive
 
 DAY_MS = 86_400_000
 NEXT_DAY = (NOW // DAY_MS + 1) * DAY_MS + 3_600_000
+BEYOND = (
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM read_text('/etc/hostname')",
+    "SELECT * FROM glob('/*')",
+    "SELECT * FROM read_parquet('https://example.com/x.parquet')",
+    "COPY (SELECT 1) TO 'x.csv'",
+    "COPY spans TO '/tmp/x.csv'",
+    "ATTACH 'x.db'",
+    "INSTALL httpfs",
+    "SET memory_limit = '100GB'",
+    "PRAGMA database_list",
+    "CREATE TABLE x AS SELECT 1",
+    "SELECT 1; SELECT 2",
+    "SELECT nothing FROM spans",
+    "",
+)
+"""Queries that would reach beyond the archive, or write."""
 MARKER = "zoe-who-wants-to-be-forgotten"
 
 
@@ -104,30 +121,13 @@ async def test_a_part_that_was_not_noted_is_written_again_in_its_place(spans: Sq
     assert await rows(archiver, "SELECT count(*) FROM spans") == [(2,)]
 
 
-@pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT * FROM read_csv('/etc/passwd')",
-        "SELECT * FROM read_text('/etc/hostname')",
-        "SELECT * FROM glob('/*')",
-        "SELECT * FROM read_parquet('https://example.com/x.parquet')",
-        "COPY (SELECT 1) TO 'x.csv'",
-        "COPY spans TO '/tmp/x.csv'",
-        "ATTACH 'x.db'",
-        "INSTALL httpfs",
-        "SET memory_limit = '100GB'",
-        "PRAGMA database_list",
-        "CREATE TABLE x AS SELECT 1",
-        "SELECT 1; SELECT 2",
-        "SELECT nothing FROM spans",
-        "",
-    ],
-)
-async def test_a_query_reads_the_archive_and_nothing_else(spans: SqlSpanStore, archiver: Archiver, sql: str) -> None:
+async def test_a_query_reads_the_archive_and_nothing_else(spans: SqlSpanStore, archiver: Archiver) -> None:
     await spans.add(ACME, [a_span(1)])
     await archiver.write()
-    with pytest.raises(BadInput):
-        await archiver.query(ACME, sql, 10)
+    for sql in BEYOND:
+        with pytest.raises(BadInput):
+            await archiver.query(ACME, sql, 10)
+    assert await rows(archiver, "SELECT count(*) FROM spans") == [(1,)]
 
 
 async def test_a_tenant_sees_no_other_tenants_files(spans: SqlSpanStore, archiver: Archiver, tmp_path: Path) -> None:

@@ -58,37 +58,32 @@ class ParquetArchive(SpanArchive):
     def erase(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> int:
         named = f"(user_id = {quoted(user)} AND user_id <> '') OR (run <> '' AND run IN ({_texts(runs)}))"
         traces = self._traces(tenant, named)
-        erased = 0
-        for file in files_of(self._folder, tenant, SPANS) if traces else ():
-            touched = _count(file, f"trace_id IN ({_texts(traces)})")
-            if touched:
-                replaced(file, _rows(file, f"trace_id NOT IN ({_texts(traces)})"))
-                erased += touched
-        for file in files_of(self._folder, tenant, RUNS) if traces else ():
-            if _count(file, f"trace_id IN ({_texts(traces)}) AND (user_id <> '' OR session <> '')"):
-                names = " , ".join(
-                    f"CASE WHEN trace_id IN ({_texts(traces)}) THEN '' ELSE {name} END AS {name}"
-                    for name in ("user_id", "session")
-                )
-                replaced(file, _rows(file, "true", f"* REPLACE ({names})"))
-        return erased
+        if not traces:
+            return 0
+        theirs = f"trace_id IN ({_texts(traces)})"
+        spans = _touched(files_of(self._folder, tenant, SPANS), theirs)
+        for file in spans:
+            replaced(file, _rows(file, f"NOT {theirs}"))
+        names = ", ".join(f"CASE WHEN {theirs} THEN '' ELSE {name} END AS {name}" for name in ("user_id", "session"))
+        for file in _touched(files_of(self._folder, tenant, RUNS), f"{theirs} AND (user_id <> '' OR session <> '')"):
+            replaced(file, _rows(file, "true", f"* REPLACE ({names})"))
+        return sum(spans.values())
 
     def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str]) -> int:
         kept = self._traces(tenant, f"run IN ({_texts(sorted(keep_runs))})") if keep_runs else ()
+        held = f"trace_id IN ({_texts(kept)})"
         gone = 0
         for kind in KINDS:
-            for file in files_of(self._folder, tenant, kind):
-                if (day_of(file) + 1) * DAY_MS > before:
-                    continue
-                held = f"trace_id IN ({_texts(kept)})"
-                if kept and _count(file, held):
-                    if _count(file, f"NOT {held}"):
-                        replaced(file, _rows(file, held))
-                    continue
-                file.unlink()
-                gone += 1
-                if not any(file.parent.iterdir()):
-                    file.parent.rmdir()
+            files = [file for file in files_of(self._folder, tenant, kind) if (day_of(file) + 1) * DAY_MS <= before]
+            stays = _touched(files, held) if kept else {}
+            for file in _touched(list(stays), f"NOT {held}"):
+                replaced(file, _rows(file, held))
+            for file in files:
+                if file not in stays:
+                    file.unlink()
+                    gone += 1
+                    if not any(file.parent.iterdir()):
+                        file.parent.rmdir()
         return gone
 
     def _traces(self, tenant: TenantId, named: str) -> tuple[str, ...]:
@@ -114,10 +109,14 @@ def _check_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         raise BadInput("Only one SELECT can be asked", why="the archive is read and never written this way", do=_VIEWS)
 
 
-def _count(file: Path, condition: str) -> int:
+def _touched(files: list[Path], condition: str) -> dict[Path, int]:
+    """Return how many rows of each file meet `condition`, where any does."""
+    if not files:
+        return {}
+    source = f"read_parquet({listed(files)}, union_by_name = true, filename = true)"
     with database() as connection:
-        row = connection.execute(_rows(file, condition, "count(*)")).fetchone()
-    return 0 if row is None else int(row[0])
+        rows = connection.execute(f"FROM {source} SELECT filename, count(*) WHERE {condition} GROUP BY 1").fetchall()
+    return {Path(name): int(count) for name, count in rows}
 
 
 def _rows(file: Path, condition: str, what: str = "*") -> str:
