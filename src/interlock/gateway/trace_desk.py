@@ -4,11 +4,12 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from interlock.checks.redactor import Words, words_by_form
 from interlock.domain.errors import BadInput, ConfigurationError, Forbidden, UnknownRecord
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import RunId
 from interlock.domain.spans import Span
-from interlock.gateway.own_spans import read_run
+from interlock.gateway.own_spans import read_run, redacted
 from interlock.gateway.run_desk import visible_run
 from interlock.gateway.span_archive import Archiver, Part
 from interlock.gateway.store import Store, Tx
@@ -42,11 +43,14 @@ class TraceDesk:
         spans: SpanStore,
         refresh: Callable[[], Awaitable[object]],
         archiver: Archiver | None = None,
+        redact: Words = words_by_form,
     ) -> None:
         """Look into the journal `store` and into `spans`. `refresh` adds up what the trail tells and nobody has yet.
 
-        `archiver` writes closed days away and answers for them, where an archive is configured.
+        `archiver` writes closed days away and answers for them, where an archive is configured; what callers named in our own
+        spans goes through `redact`.
         """
+        self._redact = redact
         self._archiver = archiver
         self._store = store
         self._spans = spans
@@ -81,7 +85,7 @@ class TraceDesk:
         seen = runs if _reads_all(principal) else {run}
         outside = await self._spans.trace(principal.tenant, trace) if runs <= seen else ()
         own = await self._store.read(lambda tx: _own(tx, principal, frozenset(one for one in seen if one is not None)))
-        spans = tree_of((span for span in own if span.trace_id == trace), outside)
+        spans = tree_of((redacted(span, self._redact) for span in own if span.trace_id == trace), outside)
         if not spans and not sums:
             raise UnknownRecord(f"There is no trace {name} that you may see", do="See interlock traces list")
         return TraceView(trace, tuple(one for one in sums if one.run in seen or one.run is None), spans)

@@ -41,7 +41,7 @@ def build_traces(
         await catch_up(sums, spans)
 
     archiver = _archiver(deployment, store, spans, owner, clock, redact)
-    desk = TraceDesk(store, spans, refresh, archiver)
+    desk = TraceDesk(store, spans, refresh, archiver, redact)
     return TraceWork(spans, desk, (Following(sums, spans, owner, clock),), archiver)
 
 
