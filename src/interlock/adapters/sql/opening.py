@@ -122,7 +122,7 @@ async def open_store(url: str, keys: KeySource | None = None) -> Store:
     except BaseException:
         await inner.close()
         raise
-    return SealedStore(inner, vault, parsed)
+    return inner if keys is None else SealedStore(inner, vault, parsed)
 
 
 async def _unlock(store: Store, vault: Vault, keys: KeySource | None) -> None:
