@@ -46,7 +46,8 @@ def request(spans: int, generator: random.Random) -> bytes:
         one.start_time_unix_nano = now - generator.randrange(1, 2_000_000_000)
         one.end_time_unix_nano = now
         _fill(one, root, generator, first=first)
-    return message.SerializeToString()
+    whole: bytes = message.SerializeToString()
+    return whole
 
 
 def _fill(one: Span, root: bytes, generator: random.Random, *, first: bool) -> None:
