@@ -66,7 +66,9 @@ async def test_the_past_is_read_in_the_order_in_which_it_happened(store: Store) 
         RunId("r0"): runs[0],
         RunId("r1"): runs[1],
     }
-    assert await store.read(lambda tx: tx.replays.calls(ACME, names)) == tuple(replace(one, result=None) for one in calls)
+    assert await store.read(lambda tx: tx.replays.calls(ACME, names)) == tuple(
+        replace(one, result=None) for one in calls
+    )
     (found,) = await store.read(lambda tx: tx.replays.costs(ACME, names))
     assert (found.run, found.call, found.tokens, found.cost_nano_usd) == (
         RunId("r1"),
