@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
+from interlock.adapters.keys import EncryptionKeyFile
 from interlock.adapters.sql import open_store
 from interlock.domain.budgets import Balance
 from interlock.domain.canonical import Json
@@ -253,7 +254,7 @@ async def drill(folder: Path, store: str, *, clients: int, calls: int, most: int
                 asking = [Client(urls, key, number, http, ends) for number in range(clients)]
                 await asyncio.gather(*(one.ask(one.number * calls, calls) for one in asking))
             books.look(await _balances(store))
-        kept = await open_store(store)
+        kept = await open_store(store, EncryptionKeyFile(folder / ".interlock"))
         every = ModelCallFilter(TENANT, limit=10**6)
         records = await kept.read(lambda tx: tx.models.search(every))
         await kept.close()

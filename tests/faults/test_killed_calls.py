@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from interlock.adapters.keys import EncryptionKeyFile
 from interlock.adapters.sql import open_store
 from interlock.approvals.ports import ApprovalFilter
 from interlock.domain.approvals import ApprovalState
@@ -206,8 +207,8 @@ def kill_many(folder: Path, times: int, seed: int) -> int:
         gateways.close()
 
 
-async def records(address: str) -> tuple[dict[str, CallRecord], list[ApprovalState], tuple[int, int]]:
-    store = await open_store(address)
+async def records(address: str, folder: Path) -> tuple[dict[str, CallRecord], list[ApprovalState], tuple[int, int]]:
+    store = await open_store(address, EncryptionKeyFile(folder / ".interlock"))
     try:
         found = await store.read(lambda tx: tx.calls.search(CallFilter(tenant=TENANT, run=RUN, limit=100_000)))
         asked = await store.read(lambda tx: tx.approvals.search(ApprovalFilter(tenant=TENANT, limit=100_000)))
@@ -231,7 +232,7 @@ async def test_no_effect_twice_no_blind_repetition_and_no_approval_lost(
         a_deployment(tmp_path, url, store=store)
         met = kill_many(tmp_path, faults, seed=20_261_120)
     assert met >= faults // 3, "too few processes died in the middle of something"
-    calls, approvals, (spent, held) = await records(store)
+    calls, approvals, (spent, held) = await records(store, tmp_path)
     torn = sum(one.attempt > 1 or one.status is CallStatus.UNKNOWN for one in calls.values())
     assert torn >= faults // 10, "too few calls were torn between their intent and their outcome"
     rounds = range(faults + 1)

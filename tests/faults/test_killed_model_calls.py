@@ -15,6 +15,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from interlock.adapters.keys import EncryptionKeyFile
 from interlock.adapters.sql import open_store
 from interlock.domain.audit import AuditKind
 from interlock.domain.canonical import Json
@@ -159,7 +160,7 @@ async def bury(url: str, folder: Path, kills: int) -> None:
     async with an_upstream(Dialect.OPENAI_CHAT, act, count_input=input_tokens, count_output=tokens) as upstream:
         write_deployment(folder, url, upstream.url, MOST)
         key = await a_key(folder)
-        store = await open_store(url)
+        store = await open_store(url, EncryptionKeyFile(folder / ".interlock"))
         async with sampled(url) as books, gateways(folder) as processes, aiohttp.ClientSession() as http:
             clients, living = Clients(http, key), await processes.start()
             dead = [await kill_one(processes, clients, living, store) for _ in range(kills)]
