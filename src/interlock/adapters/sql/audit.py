@@ -1,18 +1,17 @@
 """The trail: rows that are added, and never changed or deleted."""
 
-from collections.abc import Mapping
-
 from interlock.adapters.sql.encoding import decode
-from interlock.adapters.sql.session import Session, Statement
+from interlock.adapters.sql.session import Rows, Session, Statement
 from interlock.audit.leaf import leaf_bytes, leaf_hash
 from interlock.audit.ports import AuditTrail
 from interlock.domain.audit import AuditEvent, AuditKind
 from interlock.domain.ids import TenantId
 
-APPEND = Statement("""
-    INSERT INTO audit_events (id, tenant, kind, at, subject, leaf, leaf_hash)
-    VALUES (:id, :tenant, :kind, :at, :subject, :leaf, :leaf_hash)
-""")
+EVENTS = Rows(
+    "audit_events",
+    ("id", "tenant", "kind", "at", "subject", "leaf", "leaf_hash"),
+    ("text", "text", "text", "bigint", "text", "bytea", "bytea"),
+)
 
 LATEST = Statement("""
     SELECT leaf FROM audit_events
@@ -35,7 +34,7 @@ class SqlAudit(AuditTrail):
         self._session = session
 
     def append(self, *events: AuditEvent) -> None:
-        self._session.many(APPEND, [_values(event) for event in events])
+        self._session.fill(EVENTS, [_values(event) for event in events])
 
     def search(
         self, tenant: TenantId, *, subject: str | None, limit: int, kind: AuditKind | None = None, since: int = 0
@@ -48,17 +47,9 @@ class SqlAudit(AuditTrail):
         return tuple(_event(leaf) for (leaf,) in rows)
 
 
-def _values(event: AuditEvent) -> Mapping[str, object]:
+def _values(event: AuditEvent) -> tuple[object, ...]:
     leaf = leaf_bytes(event)
-    return {
-        "id": event.id,
-        "tenant": event.tenant,
-        "kind": event.kind.value,
-        "at": event.at,
-        "subject": event.subject,
-        "leaf": leaf,
-        "leaf_hash": leaf_hash(leaf),
-    }
+    return (event.id, event.tenant, event.kind.value, event.at, event.subject, leaf, leaf_hash(leaf))
 
 
 def _event(leaf: bytes) -> AuditEvent:

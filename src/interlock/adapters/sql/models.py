@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from interlock.adapters.sql.cache import SqlCache
 from interlock.adapters.sql.encoding import decode, encode
 from interlock.adapters.sql.seals import Seals, place_of
-from interlock.adapters.sql.session import Row, Session, Statement
+from interlock.adapters.sql.session import Row, Rows, Session, Statement
 from interlock.domain.calls import Failure
 from interlock.domain.canonical import Json
 from interlock.domain.errors import Erased
@@ -23,15 +23,16 @@ from interlock.domain.models import (
 )
 from interlock.models.ports import ModelCallFilter, ModelRecords, Spending
 
-ADD = Statement("""
-    INSERT INTO model_calls (tenant, call, run, agent, principal, user_id, step, model, provider, served, tier, status,
-                             started_at, duration_ms, first_byte_ms, input, output, cache_read, reasoning,
-                             cost_nano_usd, cached, body)
-    VALUES (:tenant, :call, :run, :agent, :principal, :user_id, :step, :model, :provider, :served, :tier, :status,
-            :started_at, :duration_ms, :first_byte_ms, :input, :output, :cache_read, :reasoning,
-            :cost_nano_usd, :cached, :body)
-    ON CONFLICT (tenant, call) DO NOTHING
-""")
+# A record that is there already stays as it is.
+CALLS = Rows(
+    "model_calls",
+    (
+        *("tenant", "call", "run", "agent", "principal", "user_id", "step", "model", "provider", "served", "tier"),
+        *("status", "started_at", "duration_ms", "first_byte_ms", "input", "output", "cache_read", "reasoning"),
+        *("cost_nano_usd", "cached", "body"),
+    ),
+    (*("text",) * 12, *("bigint",) * 8, "text", "bytea"),
+)
 
 # Runs before its call is there: one that is there already has its proposals.
 PROPOSE = Statement("""
@@ -138,7 +139,7 @@ class SqlModels(SqlCache, ModelRecords):
         ]
         if proposed:
             self._session.many(PROPOSE, proposed)
-        self._session.many(ADD, [_values(record, self._session.seals) for record in records])
+        self._session.fill(CALLS, [_values(record, self._session.seals) for record in records])
 
     def find(self, tenant: TenantId, call: ModelCallId) -> ModelCallRecord | None:
         row = self._session.one(FIND, {"tenant": tenant, "call": call})
@@ -190,34 +191,31 @@ def _sums(attempts: tuple[Attempt, ...]) -> _Sums:
     )
 
 
-def _values(record: ModelCallRecord, seals: Seals) -> Mapping[str, Any]:
+def _values(record: ModelCallRecord, seals: Seals) -> tuple[Any, ...]:
+    """Return the row, in the order of the columns of CALLS."""
     call, attempts = record.call, record.attempts
     sums = _sums(attempts)
     last = attempts[-1] if attempts and attempts[-1].outcome == _SERVED else None
-    return {
-        "tenant": call.tenant,
-        "call": call.id,
-        "run": call.run,
-        "agent": call.agent,
-        "principal": call.principal,
-        "user_id": call.user,
-        "step": call.step,
-        "model": call.model,
-        "provider": "" if last is None else last.provider,
-        "served": "" if last is None else last.model,
-        "tier": record.tier,
-        "status": record.status.value,
-        "started_at": record.started_at,
-        "duration_ms": record.duration_ms,
-        "first_byte_ms": record.first_byte_ms,
-        "input": sums.input,
-        "output": sums.output,
-        "cache_read": sums.cache_read,
-        "reasoning": sums.reasoning,
-        "cost_nano_usd": sums.cost_nano_usd,
-        "cached": record.cache,
-        "body": seals.seal(call.tenant, place(call.tenant, call.id), encode(_body(record))),
-    }
+    return (
+        call.tenant,
+        call.id,
+        call.run,
+        call.agent,
+        call.principal,
+        call.user,
+        call.step,
+        call.model,
+        "" if last is None else last.provider,
+        "" if last is None else last.model,
+        record.tier,
+        record.status.value,
+        record.started_at,
+        record.duration_ms,
+        record.first_byte_ms,
+        *sums,
+        record.cache,
+        seals.seal(call.tenant, place(call.tenant, call.id), encode(_body(record))),
+    )
 
 
 def _proposal(record: ModelCallRecord, place: int) -> Mapping[str, Any]:

@@ -104,7 +104,9 @@ class SqliteSession(Session):
 @lru_cache(maxsize=64)
 def _insertion(rows: Rows, size: int) -> str:
     row = "(" + ", ".join("?" * len(rows.columns)) + ")"
-    return f"INSERT OR IGNORE INTO {rows.table} ({', '.join(rows.columns)}) VALUES {', '.join([row] * size)}"  # noqa: S608
+    # Only a key that is there already is passed over; OR IGNORE would pass over whatever else is wrong with a row, too.
+    every = ", ".join([row] * size)
+    return f"INSERT INTO {rows.table} ({', '.join(rows.columns)}) VALUES {every} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 class SqliteDatabase(Generic[X]):
