@@ -33,6 +33,7 @@ class RoadMeter(Meter):
         self._registry = CollectorRegistry()
         self._made: Mapping[str, Instrument] = {one.name: _instrument(one, self._registry) for one in d.METRICS}
         self._children: dict[tuple[str, ...], Instrument] = {}
+        self._models: dict[tuple[str, ...], tuple[Instrument, ...]] = {}
         self._values: dict[str, set[str]] = {}
         self._made[d.BUILD_INFO.name].labels(version).set(1)
 
@@ -106,27 +107,48 @@ class RoadMeter(Meter):
         call = record.call
         last = record.attempts[-1] if record.attempts else None
         provider, model = (last.provider, last.model) if last is not None else ("", "")
-        tenant, agent, usage = call.tenant, call.agent, record.usage
-        self._of(d.MODEL_CALLS, tenant, agent, provider, model, record.status.value).inc()
-        self._of(d.MODEL_SECONDS, agent, model).observe(record.duration_ms * _MS)
+        tenant, agent = call.tenant, call.agent
+        calls, seconds, first_byte, read, written, cost = self._of_model(
+            tenant, agent, provider, model, record.status.value
+        )
+        calls.inc()
+        seconds.observe(record.duration_ms * _MS)
         if record.first_byte_ms is not None:
-            self._of(d.FIRST_BYTE_SECONDS, model).observe(record.first_byte_ms * _MS)
-        if usage.total:
-            self._of(d.MODEL_TOKENS, tenant, agent, model, "input").inc(usage.input)
-            self._of(d.MODEL_TOKENS, tenant, agent, model, "output").inc(usage.output)
-        if record.cost_nano_usd:
-            self._of(d.MODEL_COST, tenant, agent, model).inc(record.cost_nano_usd * _NANO)
-        if record.cache:
-            self._of(d.CACHE_HITS, tenant, agent).inc()
+            first_byte.observe(record.first_byte_ms * _MS)
         for attempt in record.attempts:
+            if attempt.usage.input:
+                read.inc(attempt.usage.input)
+            if attempt.usage.output:
+                written.inc(attempt.usage.output)
+            if attempt.cost_nano_usd:
+                cost.inc(attempt.cost_nano_usd * _NANO)
             if attempt.outcome not in _DONE:
                 self._of(d.ATTEMPTS_FAILED, attempt.provider, attempt.outcome).inc()
+        if record.cache:
+            self._of(d.CACHE_HITS, tenant, agent).inc()
 
     def spans(self, tenant: TenantId, taken: int, refused: int) -> None:
         if taken:
             self._of(d.SPANS_TAKEN, tenant).inc(taken)
         if refused:
             self._of(d.SPANS_REFUSED, tenant).inc(refused)
+
+    def _of_model(self, *names: str) -> tuple[Instrument, ...]:
+        """Return what one kind of model call is counted by: tenant, workflow, provider, model and status name it."""
+        found = self._models.get(names)
+        if found is None:
+            tenant, agent, provider, model, status = names
+            found = (
+                self._of(d.MODEL_CALLS, tenant, agent, provider, model, status),
+                self._of(d.MODEL_SECONDS, agent, model),
+                self._of(d.FIRST_BYTE_SECONDS, model),
+                self._of(d.MODEL_TOKENS, tenant, agent, model, "input"),
+                self._of(d.MODEL_TOKENS, tenant, agent, model, "output"),
+                self._of(d.MODEL_COST, tenant, agent, model),
+            )
+            if (d.MODEL_CALLS.name, *names) in self._children:
+                self._models[names] = found
+        return found
 
     def _of(self, metric: d.Metric, *values: str) -> Instrument:
         """Return the instrument of `metric` for these label values."""
