@@ -12,7 +12,7 @@ from interlock.domain.canonical import check_json
 from interlock.domain.contracts import ToolContract
 from interlock.domain.errors import Forbidden, OutcomeUnknown, StoreUnavailable, UnknownRun
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import CallId, checked_id, new_id
+from interlock.domain.ids import CallId, ToolName, checked_id, new_id
 from interlock.gateway.admission import Admission, Admitter, Proposal, RoomAhead
 from interlock.gateway.approval_desk import Edited
 from interlock.gateway.execution import Executor, Turn
@@ -69,8 +69,9 @@ class ToolGate:
         A refusal is an answer. Raises BadInput, NotAllowed, NotFound, Conflict or StoreUnavailable only where there is
         nothing to record a decision on.
         """
-        call, named = named_call(request)
         release = self._current()
+        request = self._nameable(request, release)
+        call, named = named_call(request)
         proposal = understand(call, release, self._schemas, request, named=named)
         return await self._unstoppable(proposal, release)
 
@@ -106,6 +107,12 @@ class ToolGate:
         """Wait until every call under way is settled, but not for ever on a store that does not come back."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=patience_s)
+
+    def _nameable(self, request: CallRequest, release: Release) -> CallRequest:
+        """Return `request` with a name of its tool that may stand in every record: what is no tool could be anything."""
+        if request.tool in release.catalogue.contracts:
+            return request
+        return replace(request, tool=ToolName(self._redact(request.tool)))
 
     def _current(self) -> Release:
         release = self._release()
