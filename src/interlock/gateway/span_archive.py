@@ -26,6 +26,8 @@ _TOGETHER = 50
 """Runs whose spans are read at once."""
 _LEASE_MS = 10 * 60_000
 _EVERY_S = 15 * 60
+_AT_FIRST_S = 30.0
+"""A process that starts has other things to do."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -57,6 +59,7 @@ class Archiver:
 
     async def run(self) -> None:
         """Archive what is due, for ever. A folder or store that is away for a while is not the end of it."""
+        await asyncio.sleep(_AT_FIRST_S)
         while True:
             try:
                 await self.write()

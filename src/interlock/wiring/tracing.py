@@ -1,8 +1,8 @@
 """The traces of a deployment, built: who adds up what happens, and what is shown."""
 
-import importlib
 from dataclasses import dataclass
 
+from interlock.adapters.parquet import ParquetArchive, installed
 from interlock.checks.redactor import Words
 from interlock.config import Deployment
 from interlock.domain.errors import ConfigurationError
@@ -51,13 +51,11 @@ def _archiver(
     folder = deployment.keeping.traces.archive
     if folder is None or not isinstance(spans, ClosedDays):
         return None
-    try:
-        # DuckDB weighs half as much as all the rest, and few need it.
-        files = importlib.import_module("interlock.adapters.parquet").ParquetArchive(deployment.folder / folder)
-    except ImportError:
+    if not installed():
         raise ConfigurationError(
             "The archive needs the extra 'analytics', which is not installed",
             why="traces.archive names a folder, and DuckDB writes it",
             do="pip install 'interlock[analytics]'; in a checkout: make setup EXTRAS=all",
-        ) from None
+        )
+    files = ParquetArchive(deployment.folder / folder)
     return Archiver(store, spans, spans, files, owner, clock, redact)

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-import duckdb
-
-from interlock.adapters.parquet.database import database, listed, lock, quoted
+from interlock.adapters.parquet.database import database, driver, listed, lock, quoted
 from interlock.adapters.parquet.layout import KINDS, RUNS, SPANS, VIEWS, day_of, files_of, tenant_folder
 from interlock.adapters.parquet.writing import ParquetPart, replaced
 from interlock.domain.errors import BadInput, StoreUnavailable
@@ -50,7 +49,7 @@ class ParquetArchive(SpanArchive):
                 found = connection.execute(sql)
                 columns = tuple(str(column[0]) for column in found.description or ())
                 rows = found.fetchmany(limit + 1)
-            except duckdb.Error as error:
+            except driver().Error as error:
                 raise BadInput("The query cannot be answered", why=_said(error), do=_VIEWS) from None
         shown = tuple(tuple(map(_plain, row)) for row in rows[:limit])
         return Answer(columns, shown, cut=len(rows) > limit)
@@ -102,10 +101,10 @@ class ParquetArchive(SpanArchive):
 _VIEWS = "Write one SELECT over the views `spans` and `runs`; DESCRIBE spans tells their columns"
 
 
-def _check_select(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+def _check_select(connection: Any, sql: str) -> None:  # noqa: ANN401 - DuckDB's
     """Return if `sql` is one statement that only reads. Raises BadInput."""
     statements = connection.extract_statements(sql)
-    if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+    if len(statements) != 1 or statements[0].type is not driver().StatementType.SELECT:
         raise BadInput("Only one SELECT can be asked", why="the archive is read and never written this way", do=_VIEWS)
 
 
@@ -127,7 +126,7 @@ def _texts(values: Sequence[str]) -> str:
     return ", ".join(map(quoted, values)) or "NULL"
 
 
-def _said(error: duckdb.Error) -> str:
+def _said(error: Exception) -> str:
     """Return the first line of what DuckDB says: what follows repeats the query."""
     return str(error).partition("\n")[0][:500]
 

@@ -1,13 +1,28 @@
 """DuckDB in memory, held to one folder: no extension is loaded, no other file or address is touched."""
 
 import contextlib
+import importlib
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+if TYPE_CHECKING:
+    # An extra, and heavy: it is loaded when it is used first.
+    import duckdb
 
 MEMORY = "512MB"
 THREADS = 2
+
+
+def installed() -> bool:
+    """Return whether DuckDB is there, without loading it."""
+    return importlib.util.find_spec("duckdb") is not None
+
+
+def driver() -> Any:  # noqa: ANN401 - a module
+    """Return DuckDB's module."""
+    return importlib.import_module("duckdb")
 
 
 def quoted(text: str | Path) -> str:
@@ -21,7 +36,7 @@ def listed(paths: list[Path]) -> str:
 
 
 @contextlib.contextmanager
-def database() -> Iterator[duckdb.DuckDBPyConnection]:
+def database() -> Iterator["duckdb.DuckDBPyConnection"]:
     """Yield a database that knows what is built in and stores nothing."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
@@ -31,11 +46,11 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
         "temp_directory": "",
         "preserve_insertion_order": False,
     }
-    with contextlib.closing(duckdb.connect(":memory:", config=settings)) as connection:
+    with contextlib.closing(driver().connect(":memory:", config=settings)) as connection:
         yield connection
 
 
-def lock(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def lock(connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
     """Let what follows read `folder` and nothing else. There is no way back."""
     connection.execute(f"SET allowed_directories = [{quoted(f'{folder}/')}]")
     connection.execute("SET enable_external_access = false")
