@@ -1,7 +1,8 @@
 """Spans from outside: read, redacted, mapped to our own schema, and acknowledged once they are on disk."""
 
 import asyncio
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from interlock.domain.errors import InterlockError, TooLarge
@@ -16,6 +17,8 @@ MOST_SPANS = 10_000
 """In one request."""
 MOST_WAITING = 32 << 20
 """Bytes of requests, read and not yet on disk, beyond which no more are taken."""
+LARGE = 1 << 20
+"""Bytes beyond which a request is read beside everything else: a hostile one takes a second for each."""
 AHEAD_MS = 86_400_000
 """How far a sender's clock may be ahead."""
 _NS_PER_MS = 1_000_000
@@ -77,7 +80,7 @@ class Ingest:
         try:
             # One after the other: requests that take turns with each other push each other out of the processor's caches.
             async with self._turn:
-                outcome = await self._mapped(tenant, body, decoder)
+                outcome = await self._read(tenant, body, decoder)
             receipt = await self._store.add(tenant, outcome.rows)
         finally:
             self._waiting -= size
@@ -85,10 +88,22 @@ class Ingest:
         self._meter.spans(tenant, receipt.stored, rejected)
         return Taken(receipt.stored, receipt.repeated, rejected, _message(outcome))
 
-    async def _mapped(self, tenant: TenantId, body: bytes, decoder: Decoder) -> Outcome:
+    async def _read(self, tenant: TenantId, body: bytes, decoder: Decoder) -> Outcome:
+        outcome = Outcome()
+        batches = self._mapped(outcome, tenant, body, decoder)
+        if len(body) > LARGE:
+            await asyncio.to_thread(deque, batches, 0)
+            return outcome
+        for _ in batches:
+            # Calls of tools and models must not wait for a long request.
+            await asyncio.sleep(0)
+        return outcome
+
+    def _mapped(self, outcome: Outcome, tenant: TenantId, body: bytes, decoder: Decoder) -> Iterator[None]:
+        """Add what becomes of the spans to `outcome`, with a pause before each further batch."""
         now = self._clock.now()
         oldest, newest = (now - self._kept_ms(tenant)) * _NS_PER_MS, (now + AHEAD_MS) * _NS_PER_MS
-        outcome, told = Outcome(), 0
+        told = 0
         for batch in decoder.batches(body):
             told += len(batch.spans)
             if told > MOST_SPANS:
@@ -98,10 +113,8 @@ class Ingest:
                     do="Let the exporter send smaller batches (OTEL_BSP_MAX_EXPORT_BATCH_SIZE)",
                 )
             if told > len(batch.spans):
-                # Calls of tools and models must not wait for a long request.
-                await asyncio.sleep(0)
+                yield
             self._mapper.take(batch, outcome, oldest, newest)
-        return outcome
 
 
 def _message(outcome: Outcome) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import threading
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from interlock.adapters.otlp.decoding_json import Json
 from interlock.domain.errors import StoreUnavailable, Unauthenticated
 from interlock.domain.identity import Principal, Role
 from interlock.domain.ids import PrincipalId, TenantId
-from interlock.gateway.ingest import MOST_SPANS, Ingest
+from interlock.gateway.ingest import LARGE, MOST_SPANS, Ingest
 from interlock.gateway.ports import Clock
 from interlock.server.guard import DoorRules, Guard
 from interlock.server.routing import Routes
@@ -323,3 +324,19 @@ async def test_a_long_request_does_not_keep_the_loop_from_others(store: Store) -
     await _ingest(store).take(TenantId("acme"), _protobuf(*range(1, 1001)), Protobuf())
     counting.cancel()
     assert turns >= 1000 // 64
+
+
+async def test_a_large_span_whose_words_take_long_to_look_at_does_not_keep_the_loop_from_others(store: Store) -> None:
+    looked = threading.Event()
+
+    class Waiting(Nothing):
+        def gate(self, data: bytes) -> bool:
+            return looked.wait(10)
+
+    ingest = Ingest(store, Waiting(), Fixed(), lambda tenant: 86_400_000)
+    body = _json(_span(attributes=[{"key": "a", "value": {"stringValue": "x" * LARGE}}]))
+    taking = asyncio.create_task(ingest.take(TenantId("acme"), body, Json()))
+    await asyncio.sleep(0.05)
+    assert not taking.done()
+    looked.set()
+    assert (await taking).stored == 0

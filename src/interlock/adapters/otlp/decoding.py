@@ -9,7 +9,7 @@ import orjson
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from interlock.adapters.otlp.limits import DEEPEST, MOST_ATTRIBUTES, MOST_EVENTS, TOGETHER
+from interlock.adapters.otlp.limits import DEEPEST, MOST_ATTRIBUTES, MOST_EVENTS, TOGETHER, check_groups
 from interlock.domain.errors import BadInput
 from interlock.traces.told import Attributes, Decoder, Told, ToldBatch, ToldEvent, ToldLink, ToldSpan
 
@@ -25,7 +25,11 @@ class Protobuf(Decoder):
                 "The body is not an export request of spans in protobuf",
                 do="Send what an OTLP/HTTP exporter sends to /v1/traces",
             ) from None
+        groups = len(request.resource_spans)
+        check_groups(groups)
         for group in request.resource_spans:
+            groups += len(group.scope_spans)
+            check_groups(groups)
             resource, _ = _attributes(group.resource.attributes)
             for part in group.scope_spans:
                 scope, spans = part.scope.name, part.spans

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from interlock.adapters.otlp.limits import DEEPEST, MOST_ATTRIBUTES, MOST_EVENTS, TOGETHER
+from interlock.adapters.otlp.limits import DEEPEST, MOST_ATTRIBUTES, MOST_EVENTS, TOGETHER, check_groups
 from interlock.domain.errors import BadInput
 from interlock.traces.told import Attributes, Decoder, Told, ToldBatch, ToldEvent, ToldLink, ToldSpan
 
@@ -18,7 +18,9 @@ _KINDS = {
 }
 _STATES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 _NO_ID = b""
-_LARGEST = 1 << 64
+_SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
+"""Whole numbers are told with a sign or without one."""
+_MOST_DROPPED = (1 << 32) - 1
 
 
 class Json(Decoder):
@@ -29,7 +31,11 @@ class Json(Decoder):
             request = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise _unreadable(f"it is no JSON: {error.msg} at character {error.pos}") from None
+        groups = _length(_object(request), "resourceSpans")
+        check_groups(groups)
         for group in _objects(_object(request), "resourceSpans"):
+            groups += _length(group, "scopeSpans")
+            check_groups(groups)
             resource, _ = _attributes(_object(group.get("resource")))
             for part in _objects(group, "scopeSpans"):
                 scope = _text(_object(part.get("scope")), "name")
@@ -52,7 +58,8 @@ def _span(one: dict[str, Any]) -> ToldSpan:
         dropped += less
         links.append(ToldLink(_id(link, "traceId"), _id(link, "spanId"), more))
     dropped += len(all_events) - len(events) + len(all_links) - len(links)
-    dropped += sum(_number(one, f"dropped{what}Count") for what in ("Attributes", "Events", "Links"))
+    for what in ("Attributes", "Events", "Links"):
+        dropped += min(max(_number(one, f"dropped{what}Count"), 0), _MOST_DROPPED)
     status = _object(one.get("status"))
     return ToldSpan(
         _id(one, "traceId"),
@@ -151,7 +158,7 @@ def _whole(held: object) -> int:
         held = int(held)
     if isinstance(held, float) and held.is_integer():
         held = int(held)
-    if isinstance(held, bool) or not isinstance(held, int) or abs(held) >= _LARGEST:
+    if isinstance(held, bool) or not isinstance(held, int) or not _SMALLEST <= held <= _LARGEST:
         raise _unreadable("a whole number is not one of 64 bits")
     return held
 
@@ -205,6 +212,10 @@ def _list(held: object) -> list[Any]:
     if not isinstance(held, list):
         raise _unreadable("there is something else where a list should be")
     return held
+
+
+def _length(said: dict[str, Any], name: str) -> int:
+    return len(_list(said.get(name)))
 
 
 def _objects(said: dict[str, Any], name: str) -> list[dict[str, Any]]:

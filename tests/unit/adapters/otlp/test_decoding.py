@@ -16,8 +16,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from interlock.adapters.otlp.decoding import Protobuf
 from interlock.adapters.otlp.decoding_json import Json
-from interlock.adapters.otlp.limits import MOST_ATTRIBUTES, MOST_EVENTS, TOGETHER
-from interlock.domain.errors import BadInput
+from interlock.adapters.otlp.limits import MOST_ATTRIBUTES, MOST_EVENTS, MOST_GROUPS, TOGETHER
+from interlock.domain.errors import BadInput, TooLarge
 from interlock.traces.told import Attributes, Decoder, ToldSpan
 
 TOLD = Path(__file__).parents[2] / "traces" / "told"
@@ -185,3 +185,26 @@ def test_no_json_at_all_does_anything_but_tell_spans_or_refuse(said: Any) -> Non
     assert all(
         not isinstance(value, float) or math.isfinite(value) for span in found for value in span.attributes.values()
     )
+
+
+@pytest.mark.parametrize("number", ["-9223372036854775809", "18446744073709551616", "-18446744073709551615"])
+def test_a_whole_number_of_more_than_64_bits_is_refused(number: str) -> None:
+    request = _request(attributes=[{"key": "a", "value": {"intValue": number}}])
+    with pytest.raises(BadInput):
+        _spans(Json(), orjson.dumps(request))
+
+
+def test_what_a_sender_says_it_dropped_is_bounded() -> None:
+    most = (1 << 64) - 1
+    request = _request(droppedAttributesCount=most, droppedEventsCount=most, droppedLinksCount=-5)
+    (span,) = _spans(Json(), orjson.dumps(request))
+    assert span.dropped == 2 * ((1 << 32) - 1)
+
+
+@pytest.mark.parametrize("level", ["resourceSpans", "scopeSpans"])
+def test_empty_groups_beyond_their_limit_are_refused_before_time_is_spent_on_them(level: str) -> None:
+    many: list[dict[str, Any]] = [{}] * (MOST_GROUPS + 1)
+    request = {"resourceSpans": many} if level == "resourceSpans" else {"resourceSpans": [{"scopeSpans": many}]}
+    for decoder, body in ((Json(), orjson.dumps(request)), (Protobuf(), _protobuf(request))):
+        with pytest.raises(TooLarge, match="resources and scopes"):
+            _spans(decoder, body)
