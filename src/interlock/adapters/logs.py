@@ -1,6 +1,7 @@
 """The process's log: every line goes through the redactor, exceptions and their traces included."""
 
 import logging
+from typing import TextIO
 
 from interlock.checks.redactor import Words
 
@@ -24,10 +25,17 @@ class RedactingFormatter(logging.Formatter):
         return self.redact(text)
 
 
+class _Quiet(logging.StreamHandler[TextIO]):
+    """Says nothing where a line cannot be written: the library would print the record as it is."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Go on without the line."""
+
+
 def log_to_stderr(redact: Words, level: int = logging.WARNING) -> RedactingFormatter:
     """Send the process's log to standard error, through `redact`; return what formats it. Earlier handlers are removed."""
     formatter = RedactingFormatter(redact)
-    handler = logging.StreamHandler()
+    handler = _Quiet()
     handler.setFormatter(formatter)
     root = logging.getLogger()
     for old in list(root.handlers):

@@ -21,7 +21,7 @@ from interlock.config.units import DURATION
 from interlock.domain.errors import BadInput
 
 _LONGEST_DAYS = 3_660
-_SECRET_KINDS = frozenset({"api_key", "jwt", "private_key", "secret"})
+_SECRET_KINDS = frozenset({"api_key", "credential", "jwt", "private_key", "secret"})
 
 
 def days(text: str) -> int:

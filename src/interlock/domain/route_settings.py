@@ -164,6 +164,10 @@ class DataKind(StrEnum):
     PHONE = "phone"
     IBAN = "iban"
     IP = "ip"
+    NATIONAL_ID = "national_id"
+    """Numbers that states give to people."""
+    CREDENTIAL = "credential"
+    """Passwords in URLs, headers and assignments."""
 
 
 @dataclass(frozen=True, slots=True)

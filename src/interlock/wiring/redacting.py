@@ -99,5 +99,5 @@ def _recognisers(*, presidio: bool) -> tuple[Recogniser, ...]:
         raise ConfigurationError(
             "Presidio is not installed",
             why="redaction.presidio is true",
-            do="pip install 'interlock[presidio]', or take redaction.presidio out",
+            do="pip install presidio-analyzer && python -m spacy download en_core_web_sm, or take redaction.presidio out",
         ) from None
