@@ -16,6 +16,10 @@ _BEARER = re.compile(r"(?<![A-Za-z])(?:bearer|basic)\s{1,3}([A-Za-z0-9._~+/=-]{1
 _COOKIE = re.compile(
     r"(?<![A-Za-z-])(?:set-)?cookie[\"']?\s{0,3}:\s{0,3}[\"']?([^\r\n\"'\\]{4,4096})", re.ASCII | re.IGNORECASE
 )
+_CURL = re.compile(
+    r"\bcurl\b[^\r\n]{0,300}?\s(?:-u|--user|--proxy-user)[ =]\s{0,3}[\"']?((?=[^\s\"']{4})[^\s\"':]{0,100}:[^\s\"']{0,200})",
+    re.ASCII,
+)
 _WORD = (
     r"(?:pass[_-]?(?:word|wd|phrase|code)|passwort|pwd|secret(?:[_-]?(?:access[_-]?)?key)?|api[_-]?key|access[_-]?key|account[_-]?key"
     r"|shared[_-]?access[_-]?(?:key|signature)|private[_-]?key|encryption[_-]?key|signing[_-]?key|auth[_-]?key|client[_-]?secret"
@@ -55,7 +59,7 @@ def is_value(text: str) -> bool:
 
 
 def _credentials(text: str) -> Iterator[Find]:
-    for pattern in (_IN_URL, _HEADER, _BEARER, _COOKIE):
+    for pattern in (_IN_URL, _HEADER, _BEARER, _COOKIE, _CURL):
         for match in pattern.finditer(text):
             if is_value(match.group(1)):
                 yield Find(match.start(1), match.end(1), "credential")
@@ -76,6 +80,7 @@ CREDENTIALS = (
             r"://[^\s/:@'\"<>\\]*:[^\s@'\"<>\\]+@",
             rf"(?i)(?:authorization|cookie|-key|-token|-secret|-auth)[\"']?{_SPACE}*[:=]",
             rf"(?i)(?:bearer|basic){_SPACE}+[a-z0-9._~+/=\-]{{16}}",
+            rf"curl{_SPACE}[^\r\n]*-(?:u|-user|-proxy-user)[ =]",
             rf"(?i){_HINTED}[\"'\])\\]*{_SPACE}*(?:=|:)[>=]?{_SPACE}*[\"'`«\\]*[^\s\"'`,;&<>\\]{{4}}",
             rf"(?i){_HINTED}{_SPACE}+(?:is|ist|es|est|was|lautet)\b",
         ),

@@ -50,8 +50,8 @@ _SHAPES = (
     (r"sntry[su]_", 40, r"[A-Za-z0-9+/=_-]"),
     (r"(?:EAAA|sq0(?:atp|csp|idp)-)", 22, r"[\w-]"),
     (r"\d{8,10}:AA", 30, r"[\w-]"),
-    (r"https://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/", 30, r"[\w-]"),
-    (r"https://hooks\.slack\.com/(?:services|workflows)/", 20, r"[A-Za-z0-9/]"),
+    (r"https?://(?:\w+\.)?discord(?:app)?\.com/api/webhooks/\d{17,20}/", 30, r"[\w-]"),
+    (r"https?://hooks\.slack\.com/(?:services|workflows)/", 20, r"[A-Za-z0-9/]"),
     (r"https://[a-z0-9-]+\.webhook\.office\.com/webhookb2/", 60, r"[A-Za-z0-9/@-]"),
     (r"AGE-SECRET-KEY-1", 50, r"[A-Z0-9]"),
     (r"sbp_", 40, r"[0-9a-f]"),
@@ -139,7 +139,7 @@ _BREAK = r"(?:\r?\n|\\r|\\n)"
 _PREFIXES = "|".join(_short(p) for p, _, _ in _SHAPES)
 KEYS = (
     Detector((r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",), _private_keys),
-    Detector(tuple(rf"\b(?:{_short(p)}){c}{{{min(n, 12)}}}" for p, n, c in _SHAPES), _keys),
+    Detector((r"\dQ~[\w~.\-]{12}", *(rf"\b(?:{_short(p)}){c}{{{min(n, 12)}}}" for p, n, c in _SHAPES)), _keys),
     Detector((r"eyJ[\w\-]{8}",), _jwts),
     Detector(
         (rf"\b(?:{_PREFIXES}|eyJ)[\w./+=\-]*{_BREAK}[ \t>]*[\w/+=\-]", rf"/api/webhooks/\d*{_BREAK}"), _split_keys
