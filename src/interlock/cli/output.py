@@ -1,20 +1,15 @@
 """What commands print: tables and sentences for people, or JSON for programs, never both."""
 
+import importlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
-from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 """The option that every command which prints data carries."""
-_WIDE = 1_000
-"""Columns when nobody looks: a program that reads the lines wants each row on one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +35,10 @@ class Output:
         if not rows:
             typer.echo(empty)
             return
-        # The first column names the row: it is copied into the next command, so it is never cut or broken.
-        heads = [Column(name, no_wrap=place == 0, overflow="fold") for place, name in enumerate(columns)]
-        table = Table(*heads, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(printable(str(cell))) for cell in row))
-        width = None if sys.stdout.isatty() else _WIDE
-        Console(highlight=False, markup=False, width=width).print(table)
+        # What draws it takes longer to import than most commands take, and a server never draws one.
+        importlib.import_module("interlock.cli.tables").draw(
+            columns, [[printable(str(cell)) for cell in row] for row in rows]
+        )
 
 
 def counted(number: int, word: str) -> str:

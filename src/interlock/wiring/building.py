@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from interlock.adapters.clock import SystemClock
 from interlock.adapters.mcp.http import HttpServer
 from interlock.adapters.mcp.watch import Announcer, Watch
-from interlock.adapters.memory.traces import MemorySpanStore
 from interlock.adapters.notify import LineNotifier
 from interlock.adapters.openapi.invoker import OpenApiInvoker
 from interlock.adapters.openapi.source import OpenApiSource
@@ -211,7 +210,10 @@ async def _redactor(deployment: Deployment, secrets: Secrets, environ: Mapping[s
 
 async def _spans(deployment: Deployment, environ: Mapping[str, str], journal: Store, *, own: bool) -> SpanStore:
     """Return the span store; beside a journal that was handed over there is no place for one but memory."""
-    return await open_spans(deployment, environ, journal) if own else MemorySpanStore()
+    if own:
+        return await open_spans(deployment, environ, journal)
+    memory: SpanStore = importlib.import_module("interlock.adapters.memory.traces").MemorySpanStore()
+    return memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The span store of a deployment, and what takes spans in."""
 
-import contextlib
 import importlib
-from collections.abc import Mapping
+import importlib.util
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from interlock.adapters.otlp.decoding_json import Json
@@ -17,7 +17,7 @@ from interlock.gateway.store import Store
 from interlock.metrics.meter import Meter
 from interlock.traces.mapping import Redact
 from interlock.traces.ports import SpanStore
-from interlock.traces.told import Decoder
+from interlock.traces.told import Decoder, ToldBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,21 @@ class Intake:
     ingest: Ingest
     decoders: Mapping[bytes, Decoder]
     """By content type."""
+
+
+class _Protobuf(Decoder):
+    """Loads what reads protobuf with the first request that needs it: many servers are never sent any."""
+
+    def batches(self, body: bytes) -> Iterator[ToldBatch]:
+        decoder: Decoder = importlib.import_module("interlock.adapters.otlp.decoding").Protobuf()
+        return decoder.batches(body)
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:
+        return False
 
 
 async def open_spans(deployment: Deployment, environ: Mapping[str, str], journal: Store) -> SpanStore:
@@ -54,6 +69,6 @@ def build_intake(
 
     decoders: dict[bytes, Decoder] = {b"application/json": Json()}
     # Without the extra, senders in protobuf are told what to install, or to send JSON.
-    with contextlib.suppress(ImportError):
-        decoders[b"application/x-protobuf"] = importlib.import_module("interlock.adapters.otlp.decoding").Protobuf()
+    if _is_installed("google.protobuf") and _is_installed("opentelemetry.proto"):
+        decoders[b"application/x-protobuf"] = _Protobuf()
     return Intake(Ingest(store, redact, clock, kept_ms, meter), decoders)

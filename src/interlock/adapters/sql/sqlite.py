@@ -124,6 +124,8 @@ class SqliteDatabase(Generic[X]):
         for _ in range(READERS):
             reading = _connection(engine)
             reading.execute("PRAGMA query_only = ON")
+            # In KiB. What followers read once fills any cache; the system keeps the pages that are asked for again.
+            reading.execute("PRAGMA cache_size = -512")
             self._connections.append(reading)
             self._idle.put(reading)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="interlock-read")
