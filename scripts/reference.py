@@ -151,7 +151,8 @@ def commands_page(app: typer.Typer) -> Page:
         lines += [""] if command.params else []
     intro = (
         "Exit codes: 0 fine, 1 a gate or check failed, 2 wrong usage or configuration, 3 the environment failed, "
-        "4 inconclusive. `--json` prints data for programs."
+        "4 inconclusive, 130 interrupted. `interlock audit verify` has more: 10 tampered, 11 truncated, 12 rolled back, "
+        "13 unreadable ([what to do](../explanation/audit-log.md)). `--json` prints data for programs."
     )
     return Page(FOLDER / "commands.md", _text("Commands", intro, lines), tuple(entries))
 

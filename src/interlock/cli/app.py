@@ -10,7 +10,7 @@ from interlock.cli.exits import run
 app = typer.Typer(
     cls=LazyGroup,
     name="interlock",
-    help="Decide, reserve, execute once and record every tool call that an agent makes.",
+    help="Decide, carry out once, record and prove what agents do with tools and models.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -20,7 +20,7 @@ app = typer.Typer(
 
 @app.callback()
 def interlock() -> None:
-    """Decide, reserve, execute once and record every tool call that an agent makes."""
+    """Decide, carry out once, record and prove what agents do with tools and models."""
 
 
 def main() -> None:

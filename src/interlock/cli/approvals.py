@@ -15,7 +15,9 @@ from interlock.domain.ids import ApprovalId, RunId
 from interlock.gateway.requests import CallAnswer
 from interlock.server.api import views
 
-app = typer.Typer(help="What people are asked, and what they say.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="What people are asked, and what they say.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 Id = Annotated[str, typer.Argument(metavar="APPROVAL", help="Its id, as `interlock approvals list` shows it.")]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, in a sentence; needed where two people must agree.")]

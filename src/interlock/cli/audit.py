@@ -24,7 +24,12 @@ from interlock.gateway.audit_anchors import Anchored
 from interlock.gateway.audit_desk import LogStanding, ProvedEntry
 from interlock.server.api import views
 
-app = typer.Typer(help="Who did what, under which rules, and the proof.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Who did what, under which rules, and the proof.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 app.command()(verify)
 app.command()(rotate)
 app.command()(resume)

@@ -14,7 +14,9 @@ from interlock.domain.brakes import Brake, BrakeTarget
 from interlock.domain.errors import BadInput, ConfigurationError
 from interlock.server.api import views
 
-app = typer.Typer(help="Stop what must not happen any more.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Stop what must not happen any more.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command()

@@ -15,7 +15,9 @@ from interlock.domain.errors import ConfigurationError
 from interlock.domain.money import usd
 from interlock.server.api import views
 
-app = typer.Typer(help="What is spent, held and left.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="What is spent, held and left.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.callback()

@@ -24,11 +24,11 @@ COMMANDS = {
     "demo": Place("interlock.cli.demo", "Play a day of a support agent through a real gate, and say what happened."),
     "init": Place("interlock.cli.init", "Write a starter deployment into a folder."),
     "check": Place("interlock.cli.check", "Say what is wrong with a configuration, with the line of each problem."),
-    "serve": Place("interlock.cli.serve", "Serve MCP, tool calls and the management API."),
+    "serve": Place("interlock.cli.serve", "Serve models, MCP, tool calls and the management API."),
     "approvals": Place("interlock.cli.approvals", "What people are asked, and what they say."),
     "brake": Place("interlock.cli.brake", "Stop what must not happen any more."),
     "policy": Place("interlock.cli.policy", "Rules, held against what has happened."),
-    "runs": Place("interlock.cli.runs", "Runs, their calls, and outcomes that nobody knows."),
+    "runs": Place("interlock.cli.runs", "Runs, their calls, replays, and outcomes that nobody knows."),
     "explain": Place("interlock.cli.explain", "Tell why something was, or was not, done."),
     "traces": Place("interlock.cli.traces", "What runs did and what came of it: traces, figures, the archive."),
     "tools": Place("interlock.cli.tools", "The tools, as reviewed."),
@@ -39,7 +39,7 @@ COMMANDS = {
     "retention": Place("interlock.cli.retention", "For how long what is kept, and what is let go of."),
     "holds": Place("interlock.cli.holds", "Legal holds: what may not be erased."),
     "encryption": Place("interlock.cli.encryption", "The keys under which bodies are kept."),
-    "audit": Place("interlock.cli.audit", "Who did what, and under which rules."),
+    "audit": Place("interlock.cli.audit", "Who did what, under which rules, and the proof."),
     "metrics": Place(
         "interlock.cli.metrics", "The figures at /metrics, with the alerts and the dashboard that go with them."
     ),

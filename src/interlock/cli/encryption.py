@@ -13,7 +13,9 @@ from interlock.cli.times import shown
 from interlock.domain.ids import TenantId
 from interlock.runs.keeping import TenantKey
 
-app = typer.Typer(help="The keys under which bodies are kept.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The keys under which bodies are kept.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command()

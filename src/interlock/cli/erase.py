@@ -13,7 +13,7 @@ from interlock.domain.ids import RunId
 from interlock.gateway.erasure import ErasureReport
 from interlock.runs.keeping import Erasure
 
-app = typer.Typer(rich_markup_mode=None)
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 Sure = Annotated[bool, typer.Option("--yes", help="Do not ask whether you are sure.")]
 """The option of commands that cannot be taken back."""

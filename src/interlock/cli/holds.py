@@ -11,7 +11,9 @@ from interlock.domain.errors import BadInput
 from interlock.runs.keeping import HoldScope, LegalHold
 from interlock.server.api.keeping_documents import hold_document
 
-app = typer.Typer(help="Legal holds: what may not be erased.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Legal holds: what may not be erased.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command()

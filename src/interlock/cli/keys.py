@@ -12,7 +12,9 @@ from interlock.domain.ids import AgentId
 from interlock.identity.ports import KeyRecord
 from interlock.server.api import views
 
-app = typer.Typer(help="Keys of people, services and agents.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Keys of people, services and agents.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.command()

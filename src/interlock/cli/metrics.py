@@ -15,6 +15,7 @@ from interlock.metrics.rules import ALERTS, rules_document
 app = typer.Typer(
     help="The figures at /metrics, with the alerts and the dashboard that go with them.",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -19,7 +19,12 @@ from interlock.gateway.models.probe import Probe, probe
 from interlock.models.prices.book import PriceBook, load
 from interlock.wiring import open_interlock
 
-app = typer.Typer(help="The models, whether they answer, what they cost.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The models, whether they answer, what they cost.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 app.add_typer(models_calls.app)
 app.add_typer(models_spending.app)
 _AT_ONCE = 8

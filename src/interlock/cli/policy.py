@@ -9,7 +9,9 @@ from interlock.cli.output import AsJson, Output
 from interlock.cli.replays import Edits, Processes, Since, compare
 from interlock.cli.session import HERE, Config
 
-app = typer.Typer(help="Rules, held against what has happened.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Rules, held against what has happened.", no_args_is_help=True, add_completion=False, rich_markup_mode=None
+)
 
 
 @app.callback()

@@ -12,7 +12,12 @@ from interlock.config.keeping import DAY_MS
 from interlock.gateway.retention import COUNTED, Due
 from interlock.runs.keeping import Erasure
 
-app = typer.Typer(help="For how long what is kept, and what is let go of.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="For how long what is kept, and what is let go of.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 @app.command()

@@ -23,7 +23,10 @@ from interlock.server.api import models_views, traces_views, views
 from interlock.traces.ports import RunSummary
 
 app = typer.Typer(
-    help="Runs, their calls, and outcomes that nobody knows.", no_args_is_help=True, rich_markup_mode=None
+    help="Runs, their calls, and outcomes that nobody knows.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 app.command()(replays.replay)

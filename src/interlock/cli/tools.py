@@ -13,7 +13,7 @@ from interlock.gateway.contract_desk import Review
 from interlock.server.api import views
 from interlock.tools.ports import Pin
 
-app = typer.Typer(help="The tools, as reviewed.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="The tools, as reviewed.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="TOOL", help="Its name, as `interlock tools list` shows it.")]
 

@@ -19,7 +19,10 @@ from interlock.traces.ports import Order, RunQuery, RunSummary
 from interlock.traces.rates import Compared
 
 app = typer.Typer(
-    help="What runs did and what came of it: traces, figures, the archive.", no_args_is_help=True, rich_markup_mode=None
+    help="What runs did and what came of it: traces, figures, the archive.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
 )
 
 app.command()(archive)

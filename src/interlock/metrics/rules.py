@@ -152,7 +152,7 @@ ALERTS = (
         "1m",
         "page",
         "A server of Interlock does not answer. Agents that use it can call no tool and no model.",
-        "Look at its log and restart it: interlock serve. Calls under way are settled after the restart.",
+        "Look at its log and restart it: `interlock serve`. Calls under way are settled after the restart.",
     ),
     Alert(
         "InterlockOutcomeUnknown",
@@ -161,7 +161,8 @@ ALERTS = (
         "page",
         "{{ $value }} calls were sent to a tool and nobody knows whether it did them. "
         "They are not repeated, and their budget stays held.",
-        "interlock runs calls --status unknown, look at the tool's own records, then interlock runs resolve.",
+        "Which ones: `interlock runs calls --status unknown`. Look at the tool's own records, then say what became of each: "
+        "`interlock runs resolve RUN CALL --happened`, or `--did-not-happen`.",
     ),
     Alert(
         "InterlockRecorderStopped",
@@ -186,7 +187,7 @@ ALERTS = (
         "1m",
         "page",
         "Checkpoints of the audit log are no longer signed: the log is not the one that was signed last, or its key is missing.",
-        "interlock audit checkpoint says why. After a restored backup: docs/how-to/audit.md.",
+        "`interlock audit checkpoint` says why. After a restored backup: docs/how-to/audit.md.",
     ),
     Alert(
         "InterlockAuditBehind",
@@ -202,7 +203,7 @@ ALERTS = (
         "10m",
         "ticket",
         "One in a hundred tool calls waits longer than 250 ms for its decision.",
-        "Usually the database: look at its commit latency. make bench shows what this machine can do.",
+        "Usually the database: look at its commit latency. `make bench` shows what this machine can do.",
     ),
     Alert(
         "InterlockBrakeForgotten",
@@ -210,7 +211,7 @@ ALERTS = (
         "4h",
         "info",
         "A brake has been on for more than four hours.",
-        "interlock brake list; lift it with interlock brake off.",
+        "Which one, and why: `interlock brake status`. Lift it with `interlock brake off`.",
     ),
     Alert(
         "InterlockSpansRefused",
@@ -226,7 +227,8 @@ ALERTS = (
         "5m",
         "ticket",
         "The provider {{ $labels.provider }} fails again and again; calls go to the fallbacks, where there are some.",
-        "interlock models test; then the provider's status page. Stop asking it: interlock brake on --model.",
+        "`interlock models test`, then the provider's status page. Stop asking it: "
+        '`interlock brake on --model {{ $labels.provider }} --for 1h --reason "it fails"`.',
     ),
     Alert(
         "InterlockToolFailing",
@@ -234,7 +236,8 @@ ALERTS = (
         "10m",
         "ticket",
         "More than a fifth of the calls of {{ $labels.tool }} fail.",
-        "interlock runs calls --status failed. Stop it meanwhile: interlock brake on --tool {{ $labels.tool }}.",
+        "`interlock runs calls --status failed`. Stop it meanwhile: "
+        '`interlock brake on --tool {{ $labels.tool }} --for 1h --reason "it fails"`.',
     ),
     Alert(
         "InterlockApprovalsOverdue",
@@ -242,7 +245,7 @@ ALERTS = (
         "0m",
         "page",
         "Questions of {{ $labels.workflow }} have waited longer than their SLA.",
-        "interlock approvals list; approve, deny or edit each.",
+        "`interlock approvals list`; approve, deny or edit each.",
         workflow=True,
     ),
     Alert(
@@ -251,8 +254,8 @@ ALERTS = (
         "1h",
         "ticket",
         "{{ $labels.workflow }} succeeds less often than a week ago: {{ $value | humanizePercentage }}.",
-        "Which runs: interlock traces list --workflow {{ $labels.workflow }} --outcome failed. "
-        "What changed: interlock audit search --kind policy.published.",
+        "Which runs: `interlock traces list --workflow {{ $labels.workflow }} --outcome failed`. "
+        "What changed: `interlock audit search --kind policy.published`.",
         workflow=True,
     ),
     Alert(
@@ -261,7 +264,7 @@ ALERTS = (
         "1h",
         "ticket",
         "A success of {{ $labels.workflow }} costs {{ $value | humanize }} times what it cost a week ago.",
-        "interlock models spending --by step, and by model.",
+        "`interlock models spending --by step`, and `--by model`.",
         workflow=True,
     ),
     Alert(
@@ -270,7 +273,8 @@ ALERTS = (
         "10m",
         "page",
         "{{ $labels.workflow }} spends far more than usual this hour.",
-        "interlock models spending --by run. Stop it: interlock brake on --agent {{ $labels.workflow }}.",
+        "`interlock models spending --by run --since 1h`. Stop it: "
+        '`interlock brake on --agent {{ $labels.workflow }} --for 1h --reason "unusual spend"`.',
         workflow=True,
     ),
     Alert(
@@ -280,7 +284,7 @@ ALERTS = (
         "1h",
         "ticket",
         "Rules refuse {{ $labels.workflow }} more than twice as often as a week ago: {{ $value | humanize }} per 1,000 runs.",
-        "interlock runs calls --status denied shows what it tried. An attack, or a rule that became too strict?",
+        "`interlock runs calls --status denied` shows what it tried. An attack, or a rule that became too strict?",
         workflow=True,
     ),
     Alert(
@@ -289,7 +293,7 @@ ALERTS = (
         "1h",
         "ticket",
         "{{ $labels.workflow }} hands over far more runs than a week ago: {{ $value | humanizePercentage }}.",
-        "interlock traces figures --by workflow tells the reasons.",
+        "`interlock traces figures --by workflow` tells the reasons.",
         workflow=True,
     ),
     Alert(
@@ -298,7 +302,7 @@ ALERTS = (
         "1h",
         "ticket",
         "More than a tenth of the calls that {{ $labels.workflow }} proposes are malformed or invented.",
-        "Usually a changed model, prompt or tool: interlock runs calls --status denied; interlock tools diff.",
+        "Usually a changed model, prompt or tool: `interlock runs calls --status denied`; `interlock tools list --held`.",
         workflow=True,
     ),
     Alert(
@@ -307,7 +311,7 @@ ALERTS = (
         "1h",
         "info",
         "{{ $labels.workflow }} came close to its limits {{ $value | humanize }} times in a day.",
-        "interlock runs near-misses. Are the limits where they should be?",
+        "`interlock runs near-misses --since 1d`. Are the limits where they should be?",
         workflow=True,
     ),
     Alert(
@@ -316,7 +320,7 @@ ALERTS = (
         "0m",
         "ticket",
         "A limit had no room left for calls of {{ $labels.workflow }}.",
-        "interlock budgets list shows which. Raise it in the agent's file if that is right.",
+        "`interlock budgets list` shows which. Raise it in the agent's file if that is right.",
         workflow=True,
     ),
 )
