@@ -15,7 +15,7 @@ from interlock.domain.budgets import Balance
 from interlock.domain.calls import CallStatus, ToolResult
 from interlock.domain.errors import BadInput, Conflict, Erased, Forbidden, OnHold, UnknownRecord, UnknownRun
 from interlock.domain.identity import Principal, Role
-from interlock.domain.ids import ModelCallId, RunId, TenantId, UserId
+from interlock.domain.ids import AgentId, ModelCallId, RunId, TenantId, UserId
 from interlock.domain.runs import RunState
 from interlock.gateway.erasure import Eraser
 from interlock.gateway.keeping_desk import KeepingDesk
@@ -40,6 +40,7 @@ class Hands:
     erased: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     expired: list[tuple[int, frozenset[str]]] = field(default_factory=list)
     left: int = 0
+    near: frozenset[RunId] = frozenset()
 
     def now(self) -> int:
         return self.time
@@ -48,6 +49,10 @@ class Hands:
         assert tenant == ACME
         self.erased.append((user, tuple(runs)))
         return 3
+
+    async def beside(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> frozenset[RunId]:
+        assert tenant == ACME
+        return self.near
 
     async def expire(self, tenant: TenantId, before: int, keep_runs: frozenset[str], limit: int) -> int:
         assert tenant == ACME
@@ -198,6 +203,38 @@ async def test_what_a_hold_covers_is_neither_erased_nor_let_go_of_until_it_is_li
     assert (await desk.erase(ADMIN, run=RUN)).erased.runs == 1
     with pytest.raises(UnknownRecord):
         await desk.lift(ADMIN, hold.id)
+
+
+async def test_nothing_is_erased_where_a_run_of_the_same_trace_is_held(store: Store) -> None:
+    await store.transact(said)
+    await store.transact(lambda tx: said(tx, "run-2", user=UserId("neighbour")))
+    hands = Hands(near=frozenset({RunId("run-2")}))
+    desk = a_desk(store, hands)
+    hold = await desk.place(ADMIN, HoldScope.RUN, "run-2", "matter 4711")
+    for wanted in ({"user": USER}, {"run": RUN}):
+        with pytest.raises(OnHold, match=hold.id):
+            await desk.erase(ADMIN, **wanted)
+    call = await store.read(lambda tx: tx.calls.find(a_key()))
+    assert call is not None
+    assert not call.erased
+    assert hands.erased == []
+
+
+async def test_a_hold_on_a_model_call_outside_runs_stops_the_erasure_of_its_user_before_it_begins(store: Store) -> None:
+    def alone(tx: Tx) -> None:
+        said(tx)
+        tx.models.add(a_model_record("mc-alone", call={"run": None, "user": USER, "agent": AgentId("other")}))
+
+    await store.transact(alone)
+    hands = Hands()
+    desk = a_desk(store, hands)
+    await desk.place(ADMIN, HoldScope.AGENT, "other", "matter 4711")
+    with pytest.raises(OnHold, match="model calls"):
+        await desk.erase(ADMIN, user=USER)
+    call = await store.read(lambda tx: tx.calls.find(a_key()))
+    assert call is not None
+    assert not call.erased
+    assert hands.erased == []
 
 
 async def test_holds_are_recorded_without_the_names_of_people(store: Store) -> None:

@@ -197,3 +197,23 @@ async def test_old_spans_go_in_small_steps_but_for_held_runs(spans: SpanStore) -
 
     assert await spans.trace(ACME, TRACE.hex()) == ()
     assert len(await spans.trace(ACME, (b"\x08" * 16).hex())) == 1
+
+
+async def test_a_trace_in_which_a_run_is_held_is_kept_whole_and_its_runs_are_told(spans: SpanStore) -> None:
+    both = [a_change("first", state="closed", ended_at=NOW), a_change("held", user="ben", state="closed", ended_at=NOW)]
+    await spans.follow("sums", 0, 1, both)
+    await spans.add(ACME, [a_span(1), a_span(2, run="elsewhere")])
+
+    assert await spans.expire(ACME, NOW + 9_999, frozenset({"held"}), 10) == 0
+    everything = frozenset({RunId("first"), RunId("held")})
+    assert await spans.beside(ACME, runs=(RunId("held"),)) == everything
+    assert await spans.beside(ACME, user="uma") == everything
+    assert await spans.beside(OTHER, user="uma") == frozenset()
+    assert await spans.expire(ACME, NOW + 9_999, frozenset(), 10) == 2
+
+
+async def test_spans_that_name_an_erased_run_go_in_whatever_trace_they_stand(spans: SpanStore) -> None:
+    await spans.add(ACME, [a_span(1, user="", run="r7"), a_span(2, trace=b"\x07" * 16, user="", run="r8")])
+    assert await spans.erase(ACME, runs=(RunId("r7"),)) == 1
+    assert await spans.trace(ACME, TRACE.hex()) == ()
+    assert len(await spans.trace(ACME, "07" * 16)) == 1

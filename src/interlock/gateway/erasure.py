@@ -27,6 +27,9 @@ class Copies(Protocol):
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
         """Delete what belongs to a user, or to runs; return how many rows. Doing it again does no harm."""
 
+    async def beside(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> frozenset[RunId]:
+        """Return the runs whose words `erase` would delete: those that share a trace with the user or `runs`, too."""
+
 
 @dataclass(frozen=True, slots=True)
 class ErasureOrder:
@@ -95,17 +98,29 @@ class Eraser:
 
         def find(tx: Tx) -> tuple[RunId, ...]:
             check_holds(tx, tenant, order.user)
+            held = tx.keeping.held_calls(tenant, order.user) if order.user else ""
+            if held:
+                raise _held(held, "it covers model calls of this user")
             return (order.run,) if order.run is not None else tx.keeping.runs_of(tenant, order.user)
 
         runs = await self.store.read(find)
+        known = await self._kept(tenant, runs, now)
+        if order.run is not None and not known:
+            raise UnknownRun(f"There is no run {order.run}")
+        check_erasable(known)
+        beside = {run for copies in (self.spans, self.archive) for run in await self._beside(copies, order, runs)}
+        _check_unheld(await self._kept(tenant, tuple(sorted(beside)), now))
+        return runs
+
+    async def _kept(self, tenant: TenantId, runs: tuple[RunId, ...], now: int) -> list[KeptRun]:
         known: list[KeptRun] = []
         for first in range(0, len(runs), _RUNS):
             part = runs[first : first + _RUNS]
             known += await self.store.read(lambda tx, part=part: tx.keeping.kept(tenant, part, now))  # type: ignore[misc]
-        if order.run is not None and not known:
-            raise UnknownRun(f"There is no run {order.run}")
-        check_erasable(known)
-        return runs
+        return known
+
+    async def _beside(self, copies: Copies | None, order: ErasureOrder, runs: tuple[RunId, ...]) -> frozenset[RunId]:
+        return frozenset() if copies is None else await copies.beside(order.tenant, user=order.user, runs=runs)
 
     async def _outside(self, copies: Copies | None, order: ErasureOrder, runs: tuple[RunId, ...]) -> int:
         return 0 if copies is None else await copies.erase(order.tenant, user=order.user, runs=runs)
@@ -147,9 +162,7 @@ def check_holds(tx: Tx, tenant: TenantId, user: str) -> None:
 
 def check_erasable(runs: Sequence[KeptRun]) -> None:
     """Raise OnHold or Conflict if one of the runs may not be erased now."""
-    held = [one for one in runs if one.hold]
-    if held:
-        raise _held(held[0].hold, f"it covers {_some(held)}")
+    _check_unheld(runs)
     unended = [one for one in runs if not one.ended]
     if unended:
         raise Conflict(
@@ -164,6 +177,12 @@ def check_erasable(runs: Sequence[KeptRun]) -> None:
             why=f"calls wait, are under way or have an unknown outcome in {_some(unsettled)}",
             do="Decide on them or resolve them (interlock approvals, interlock runs resolve), and repeat; nothing was erased",
         )
+
+
+def _check_unheld(runs: Sequence[KeptRun]) -> None:
+    held = [one for one in runs if one.hold]
+    if held:
+        raise _held(held[0].hold, f"it covers {_some(held)}")
 
 
 def _held(hold: str, why: str) -> OnHold:

@@ -90,6 +90,10 @@ class Archiver:
         """Return what one SELECT over the archive of `tenant` finds. Raises BadInput."""
         return await asyncio.to_thread(self.files.query, tenant, sql, limit)
 
+    async def beside(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> frozenset[RunId]:
+        """Return the runs that share a trace with a user or with `runs` in the files."""
+        return await asyncio.to_thread(self.files.beside, tenant, user, runs)
+
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
         """Take the traces of a user, or of `runs`, out of the files; return how many spans went."""
         return await asyncio.to_thread(self.files.erase, tenant, user, runs)

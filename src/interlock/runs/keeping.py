@@ -122,6 +122,9 @@ class KeepingRecords(Protocol):
     def erase_run(self, tenant: TenantId, run: RunId, at: int, *, identity: bool) -> Erasure:
         """Erase what was said in one run; with `identity` also whose run it was."""
 
+    def held_calls(self, tenant: TenantId, user: str) -> str:
+        """Return the id of a hold that covers a model call of the user, or empty."""
+
     def erase_user(self, tenant: TenantId, user: str, at: int, limit: int) -> Erasure:
         """Erase what is kept of a user outside runs, up to `limit` model calls at a time; all zero when nothing is left.
 

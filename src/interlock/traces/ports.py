@@ -264,6 +264,9 @@ class SpanStore(Protocol):
     ) -> tuple[WorkflowCounts, ...]:
         """Return what happened in each workflow, by name, in runs and traces that began in [since, until)."""
 
+    async def beside(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> frozenset[RunId]:
+        """Return the runs that share a trace with a user or with `runs`: whose spans `erase` would delete, too."""
+
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
         """Delete every trace in which `user` is named, and those of `runs`: spans and bodies. Return how many spans.
 
@@ -355,6 +358,9 @@ class SpanArchive(Protocol):
 
     def query(self, tenant: TenantId, sql: str, limit: int) -> Answer:
         """Return what one SELECT over the views `spans` and `runs` of the tenant finds. Raises BadInput with what is wrong."""
+
+    def beside(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> frozenset[RunId]:
+        """Return the runs that share a trace with a user or with `runs`: whose words `erase` would take, too."""
 
     def erase(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> int:
         """Rewrite the files in which a user or `runs` are named, without their traces; return how many spans went.

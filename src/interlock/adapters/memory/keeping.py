@@ -119,13 +119,17 @@ class MemoryKeeping(KeepingRecords):
             replies=records.models.forget_replies(tenant, run=run),
         )
 
+    def held_calls(self, tenant: TenantId, user: str) -> str:
+        asked = self._records.models.search(ModelCallFilter(tenant, limit=_ALL))
+        holds = (self._covering(tenant, one.call.agent, user, one.call.run) for one in asked if one.call.user == user)
+        return next(filter(None, holds), "")
+
     def erase_user(self, tenant: TenantId, user: str, at: int, limit: int) -> Erasure:  # noqa: ARG002
         asked = self._records.models.search(ModelCallFilter(tenant, limit=_ALL))
         found = [one for one in asked if one.call.user == user]
-        for one in found:
-            held = self._covering(tenant, one.call.agent, user, one.call.run)
-            if held:
-                raise OnHold(f"The legal hold {held} covers model calls of this user", do="See interlock holds list")
+        held = self.held_calls(tenant, user)
+        if held:
+            raise OnHold(f"The legal hold {held} covers model calls of this user", do="See interlock holds list")
         for one in found[:limit]:
             self._records.models.rewrite(_silent(one, identity=True))
         for hold in self.holds(tenant, lifted=True):

@@ -120,12 +120,16 @@ class MemorySpanStore(SpanStore):
         groups = self._groups(tenant, since, until, whole=whole)
         return tuple(_counts(name, rows) for name, rows in sorted(groups.items()))
 
+    async def beside(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> frozenset[RunId]:
+        named = {one.sums.trace_id for one in self._rows if one.sums.tenant == tenant and _names(one, user, runs)}
+        rows = (row for trace in named for row in self._of_trace(tenant, trace))
+        return frozenset(row.sums.run for row in rows if row.sums.run is not None)
+
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
         erased = 0
         for place in self._rows:
-            named = {place.sums.user, *(row.user for row in place.spans.values())}
-            beside = {one.sums.run for one in self._of_trace(tenant, place.sums.trace_id)}
-            if place.sums.tenant == tenant and ((user and user in named) or beside & set(runs)):
+            beside = self._of_trace(tenant, place.sums.trace_id)
+            if place.sums.tenant == tenant and any(_names(one, user, runs) for one in beside):
                 erased += len(place.spans)
                 place.spans.clear()
                 place.sums = replace(place.sums, user="", session="")
@@ -135,7 +139,8 @@ class MemorySpanStore(SpanStore):
         expired = 0
         for place in self._rows:
             sums = place.sums
-            if sums.tenant == tenant and sums.started_at < before and (sums.run or "") not in keep_runs:
+            kept = any(one.sums.run in keep_runs for one in self._of_trace(tenant, sums.trace_id))
+            if sums.tenant == tenant and sums.started_at < before and not kept:
                 for span in list(place.spans)[: limit - expired]:
                     del place.spans[span]
                     expired += 1
@@ -262,3 +267,9 @@ def _counts(workflow: str, places: Sequence[_Row]) -> WorkflowCounts:
             for (kind, reason), times in sorted(notable.items(), key=lambda item: (-item[1], item[0]))
         ),
     )
+
+
+def _names(place: _Row, user: str, runs: Sequence[RunId]) -> bool:
+    users = {place.sums.user, *(row.user for row in place.spans.values())}
+    named = {place.sums.run, *(row.run for row in place.spans.values())}
+    return (bool(user) and user in users) or not named.isdisjoint(runs)

@@ -54,9 +54,20 @@ class ParquetArchive(SpanArchive):
         shown = tuple(tuple(map(_plain, row)) for row in rows[:limit])
         return Answer(columns, shown, cut=len(rows) > limit)
 
+    def beside(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> frozenset[RunId]:
+        traces = self._traces(tenant, _named(user, runs))
+        files = files_of(self._folder, tenant, RUNS) if traces else []
+        if not files:
+            return frozenset()
+        source = f"read_parquet({listed(files)}, union_by_name = true)"
+        with database() as connection:
+            rows = connection.execute(
+                f"FROM {source} SELECT DISTINCT run WHERE run <> '' AND trace_id IN ({_texts(traces)})"
+            ).fetchall()
+        return frozenset(RunId(run) for (run,) in rows)
+
     def erase(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> int:
-        named = f"(user_id = {quoted(user)} AND user_id <> '') OR (run <> '' AND run IN ({_texts(runs)}))"
-        traces = self._traces(tenant, named)
+        traces = self._traces(tenant, _named(user, runs))
         if not traces:
             return 0
         theirs = f"trace_id IN ({_texts(traces)})"
@@ -116,6 +127,10 @@ def _touched(files: list[Path], condition: str) -> dict[Path, int]:
     with database() as connection:
         rows = connection.execute(f"FROM {source} SELECT filename, count(*) WHERE {condition} GROUP BY 1").fetchall()
     return {Path(name): int(count) for name, count in rows}
+
+
+def _named(user: str, runs: Sequence[RunId]) -> str:
+    return f"(user_id = {quoted(user)} AND user_id <> '') OR (run <> '' AND run IN ({_texts(runs)}))"
 
 
 def _rows(file: Path, condition: str, what: str = "*") -> str:

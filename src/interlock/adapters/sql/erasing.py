@@ -179,12 +179,16 @@ class SqlErasing:
             done(FORGET_USER_OF_RUN, of_run)
         return erased
 
+    def held_calls(self, tenant: TenantId, user: str) -> str:
+        held = self._session.one(HELD_CALL_OF_USER, {"tenant": tenant, "user": user})
+        return str(held[0]) if held is not None and held[0] is not None else ""
+
     def erase_user(self, tenant: TenantId, user: str, at: int, limit: int) -> Erasure:
         lock_keeping(self._session, tenant)
         of_user = {"tenant": tenant, "user": user}
-        held = self._session.one(HELD_CALL_OF_USER, of_user)
-        if held is not None and held[0] is not None:
-            raise OnHold(f"The legal hold {held[0]} covers model calls of this user", do="See interlock holds list")
+        held = self.held_calls(tenant, user)
+        if held:
+            raise OnHold(f"The legal hold {held} covers model calls of this user", do="See interlock holds list")
         rows = self._session.all(CALLS_OF_USER, of_user | {"limit": limit})
         seqs = self._erase_model_calls(tenant, rows, at)
         self._session.many(FORGET_CALL_USER, [{"seq": seq} for seq in seqs])

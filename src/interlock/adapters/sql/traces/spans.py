@@ -34,17 +34,32 @@ _USER = 11
 
 BODIES_OF = Statement("SELECT hash, body FROM bodies WHERE sums = :sums")
 
-# A trace in which a user is named goes as a whole: its bodies do not say of which span they are.
-OF_USER = Statement("""
-    SELECT id FROM run_sums WHERE tenant = :tenant AND user_id = :user
+# A trace in which a user or a run is named goes as a whole: its bodies do not say of which span they are.
+NAMED = Statement(
+    """
+    SELECT id FROM run_sums WHERE tenant = :tenant AND user_id = :user AND user_id <> ''
     UNION
-    SELECT s.sums FROM spans AS s JOIN run_sums AS r ON r.id = s.sums WHERE r.tenant = :tenant AND s.user_id = :user
-""")
+    SELECT s.sums FROM spans AS s JOIN run_sums AS r ON r.id = s.sums
+    WHERE r.tenant = :tenant AND ((s.user_id = :user AND s.user_id <> '')
+                                  OR (s.run <> '' AND s.run IN (SELECT value FROM json_each(:runs))))
+    """,
+    postgresql="""
+    SELECT id FROM run_sums WHERE tenant = :tenant AND user_id = :user AND user_id <> ''
+    UNION
+    SELECT s.sums FROM spans AS s JOIN run_sums AS r ON r.id = s.sums
+    WHERE r.tenant = :tenant AND ((s.user_id = :user AND s.user_id <> '') OR (s.run <> '' AND s.run = ANY(:runs)))
+    """,
+)
 
 # The spans of a trace stand with its first run.
 OF_RUN = Statement("""
     SELECT f.id FROM run_sums AS r JOIN run_sums AS f ON f.tenant = r.tenant AND f.trace = r.trace
     WHERE r.tenant = :tenant AND r.run = :run AND r.run <> ''
+""")
+
+BESIDE = Statement("""
+    SELECT DISTINCT b.run FROM run_sums AS a JOIN run_sums AS b ON b.tenant = a.tenant AND b.trace = a.trace
+    WHERE a.id = :sums AND b.run <> ''
 """)
 
 ERASE_SPANS = Statement("DELETE FROM spans WHERE sums = :sums")
@@ -56,12 +71,16 @@ FORGET_NAMES = Statement("UPDATE run_sums SET user_id = '', session = '' WHERE i
 OLD = Statement(
     """
     SELECT s.id, s.sums FROM run_sums AS r JOIN spans AS s ON s.sums = r.id
-    WHERE r.tenant = :tenant AND r.started_at < :before AND r.run NOT IN (SELECT value FROM json_each(:keep))
+    WHERE r.tenant = :tenant AND r.started_at < :before
+      AND NOT EXISTS (SELECT 1 FROM run_sums AS k WHERE k.tenant = r.tenant AND k.trace = r.trace AND k.run <> ''
+                                                    AND k.run IN (SELECT value FROM json_each(:keep)))
     LIMIT :limit
     """,
     postgresql="""
     SELECT s.id, s.sums FROM run_sums AS r JOIN spans AS s ON s.sums = r.id
-    WHERE r.tenant = :tenant AND r.started_at < :before AND r.run <> ALL(:keep)
+    WHERE r.tenant = :tenant AND r.started_at < :before
+      AND NOT EXISTS (SELECT 1 FROM run_sums AS k WHERE k.tenant = r.tenant AND k.trace = r.trace AND k.run <> ''
+                                                    AND k.run = ANY(:keep))
     LIMIT :limit
     """,
 )
@@ -105,13 +124,16 @@ class StoredSpans:
         return tuple(span_of(self._row(tenant, trace, row), known) for row in rows)
 
     def named(self, tenant: TenantId, user: str, runs: Sequence[RunId]) -> frozenset[int]:
-        """Return the numbers of the traces that name `user`, and of those of `runs`. Looks at every span, for the user."""
-        found: set[int] = set()
-        if user:
-            found.update(row[0] for row in self._session.all(OF_USER, {"tenant": tenant, "user": user}))
+        """Return the numbers of the traces that name `user` or one of `runs`, and of those of `runs`. Looks at every span."""
+        asked = {"tenant": tenant, "user": user, "runs": self._session.texts(runs)}
+        found = {int(row[0]) for row in self._session.all(NAMED, asked)}
         for run in runs:
             found.update(row[0] for row in self._session.all(OF_RUN, {"tenant": tenant, "run": run}))
         return frozenset(found)
+
+    def beside(self, traces: Collection[int]) -> frozenset[RunId]:
+        """Return the runs that stand in traces by number."""
+        return frozenset(RunId(run) for sums in traces for (run,) in self._session.all(BESIDE, {"sums": sums}))
 
     def erase(self, traces: Collection[int]) -> int:
         """Delete the spans and bodies of traces by number; their sums stay, without names. Return how many spans."""

@@ -112,6 +112,9 @@ class SqlSpanStore(SpanStore, ClosedDays):
     ) -> tuple[WorkflowCounts, ...]:
         return await self._database.read(lambda tables: tables.figures.counts(tenant, since, until, whole=whole))
 
+    async def beside(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> frozenset[RunId]:
+        return await self._database.read(lambda tables: tables.spans.beside(tables.spans.named(tenant, user, runs)))
+
     async def erase(self, tenant: TenantId, *, user: str = "", runs: Sequence[RunId] = ()) -> int:
         erased = 0
         # To look for a user takes long, so it keeps nobody from writing; what came meanwhile goes in the second round.
