@@ -1,6 +1,7 @@
 """`interlock serve`."""
 
 import asyncio
+import ctypes
 import errno
 import gc
 import logging
@@ -8,7 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -138,10 +139,16 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def _settle_memory() -> None:
-    """Keep the collector of cycles off what lasts as long as the process: looking through it again and again is dear."""
+    """Keep the collector of cycles off what lasts as long as the process: looking through it again and again is dear.
+
+    What starting took and needs no more goes back to the system.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+    # Other C libraries than glibc have nothing to be asked for.
+    with suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class GracefulServer(uvicorn.Server):

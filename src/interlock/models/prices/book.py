@@ -35,10 +35,19 @@ class Shelf:
 
     also: tuple[str, ...]
     """Providers whose models it also offers, at their prices unless its own list says otherwise."""
-    entries: Sequence[JsonObject]
+    listed: bytes
+    """The models, as JSON: most deployments ask few providers."""
     sources: tuple[str, ...]
+    _read: list[Sequence[JsonObject]] = field(default_factory=list)
     _names: list[Names] = field(default_factory=list)
     _listings: dict[int, Listing] = field(default_factory=dict)
+
+    @property
+    def entries(self) -> Sequence[JsonObject]:
+        """The models, one after the other."""
+        if not self._read:
+            self._read.append(orjson.loads(self.listed))
+        return self._read[0]
 
     def find(self, model: str) -> tuple[Listing, bool] | None:
         """Return what is listed under `model` (in lower case), and whether a pattern was needed to find it."""
@@ -142,7 +151,7 @@ def load(path: Path = DATA) -> PriceBook:
         about = said["about"]
         sources = tuple(f"{each['name']} {each['version']}" for each in about["sources"])
         shelves = {
-            name: Shelf(tuple(shelf.get("also", ())), shelf["models"], sources)
+            name: Shelf(tuple(shelf.get("also", ())), orjson.dumps(shelf["models"]), sources)
             for name, shelf in said["providers"].items()
         }
         return PriceBook(Origin(sources, about["reviewed"]), shelves)
