@@ -111,6 +111,7 @@ async def test_an_approved_call_runs_and_an_edit_becomes_a_new_call(console: Con
         assert edited.json["approval"]["state"] == "edited"
         calls = await console.run("runs", "calls", opened, "--json")
         assert {one["call_id"] for one in calls.json["calls"]} == {"c1", "c2", "c2.edit"}
+        assert f"{opened}/c1" in (await console.run("runs", "calls")).out, "whose call it is"
         stopped = await console.run("runs", "stop", opened)
         assert stopped.out == f"Run {opened} is stopped.\n"
         assert (await _refund(url, console, opened, "c3"))["code"] == "run_closed"
@@ -171,7 +172,7 @@ async def test_a_changed_tool_is_diffed_and_approved(console: Console) -> None:
     seen = (await console.run("tools", "diff", "find_order", "--json")).json["surface_hash"]
     assert (await console.run("tools", "approve", "find_order", "--surface", "0" * 64)).code == 1
     assert (await console.run("tools", "approve", "find_order", "--surface", seen)).code == 0
-    assert (await console.run("tools", "list", "--held")).out == "No tool is offered.\n"
+    assert (await console.run("tools", "list", "--held")).out == "No tool waits for a review.\n"
 
 
 async def test_the_console_script_ends_with_the_code_of_the_failure_and_no_traceback(console: Console) -> None:

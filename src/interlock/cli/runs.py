@@ -119,10 +119,12 @@ def calls(
     found = on_deployment(config, work)
     output = Output(as_json)
     output.data({"calls": [views.call(one) for one in found]})
-    _table(output, found)
+    _table(output, found, with_run=run is None)
     lost = next((one.call.key for one in found if one.status is CallStatus.UNKNOWN), None)
     if lost is not None:
         output.say(f'\nNext: interlock runs resolve {lost.run} {lost.call} --happened --note "how you know"')
+    elif found:
+        output.say(f"\nNext: interlock explain {found[0].call.key.run}/{found[0].call.key.call}")
 
 
 @app.command()
@@ -202,10 +204,16 @@ def _summary(output: Output, whole: _Whole) -> None:
     output.say(f"  models     {spent.calls} calls, {tokens}, {usd(spent.cost_nano_usd)} USD")
 
 
-def _table(output: Output, records: tuple[CallRecord, ...], empty: str = "There are no such calls.") -> None:
+def _table(
+    output: Output,
+    records: tuple[CallRecord, ...],
+    *,
+    with_run: bool = False,
+    empty: str = "There are no such calls.",
+) -> None:
     rows = [
         (
-            one.call.key.call,
+            f"{one.call.key.run}/{one.call.key.call}" if with_run else one.call.key.call,
             one.call.tool,
             one.status,
             _brief(canonical_json(one.call.arguments).decode()),

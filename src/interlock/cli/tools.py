@@ -34,7 +34,8 @@ def list_(
     output = Output(as_json)
     output.data({"tools": [views.tool(one) for one in found], "problems": list(problems)})
     rows = [(one.name, one.kind, int(one.tier), one.category, one.standing, _guessed(one)) for one in found]
-    output.table(("tool", "kind", "tier", "category", "standing", "guessed"), rows, empty="No tool is offered.")
+    empty = "No tool waits for a review." if held else "No tool is offered."
+    output.table(("tool", "kind", "tier", "category", "standing", "guessed"), rows, empty=empty)
     for problem in problems:
         output.say(f"\n{problem}")
     waiting = next((one.name for one in found if one.standing is Standing.QUARANTINED), None)

@@ -320,7 +320,8 @@ ALERTS = (
         "0m",
         "ticket",
         "A limit had no room left for calls of {{ $labels.workflow }}.",
-        "`interlock budgets list` shows which. Raise it in the agent's file if that is right.",
+        "Which one: `interlock traces figures --since 1d`, below the figures. Who took it up: "
+        "`interlock budgets list --prefix agent:{{ $labels.workflow }}/`. Raise it in the agent's file if that is right.",
         workflow=True,
     ),
 )
