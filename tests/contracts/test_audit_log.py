@@ -65,6 +65,7 @@ async def test_entries_are_found_by_place_subject_and_id(store: Store) -> None:
     (entry,) = await store.read(lambda tx: tx.log.find(ACME, "s-b"))
     assert await store.read(lambda tx: tx.log.find_event(ACME, "b")) == entry
     assert await store.read(lambda tx: tx.log.entries(1, 1)) == (entry,)
+    assert await store.read(lambda tx: tx.log.leaves(1, 1)) == (entry.leaf,)
     assert await store.read(lambda tx: tx.log.find(OTHER, "s-b")) == ()
     assert await store.read(lambda tx: tx.log.find_event(OTHER, "b")) is None
 

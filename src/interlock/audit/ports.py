@@ -73,6 +73,9 @@ class AuditLog(Protocol):
     def entries(self, first: int, limit: int) -> tuple[LogEntry, ...]:
         """Return up to `limit` entries from index `first` on, in order."""
 
+    def leaves(self, first: int, limit: int) -> tuple[bytes, ...]:
+        """Return what up to `limit` entries from index `first` on say, in order: for who reads and proves nothing."""
+
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
         """Return the placed entries of this subject, and of those below it (`subject/...`), in order."""
 

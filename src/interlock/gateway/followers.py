@@ -10,7 +10,7 @@ from interlock.domain.errors import InterlockError
 from interlock.domain.ids import RunId, TenantId
 from interlock.gateway.ports import Clock
 from interlock.gateway.store import Store, Tx
-from interlock.traces.ports import SpanStore
+from interlock.traces.ports import RunChange, SpanStore
 from interlock.traces.sums import opened_runs, run_changes
 
 BATCH = 2_000
@@ -49,18 +49,20 @@ class SumsFollower(Follower):
         return "sums"
 
     async def step(self, position: int) -> int:
-        def look(tx: Tx) -> tuple[tuple[bytes, ...], dict[tuple[str, str], str]]:
-            leaves = tuple(entry.leaf for entry in tx.log.entries(position, BATCH))
+        def look(tx: Tx) -> tuple[int, tuple[RunChange, ...]]:
+            leaves = tx.log.leaves(position, BATCH)
             # The trail holds users as commitments only: who they are stands in the runs, until it is erased.
             found = ((key, tx.runs.find(TenantId(key[0]), RunId(key[1]))) for key in opened_runs(leaves))
-            return leaves, {key: run.user for key, run in found if run is not None and run.user}
+            users = {key: run.user for key, run in found if run is not None and run.user}
+            # Added up here, in the reader's thread: thousands of events would hold up every call under way.
+            return len(leaves), run_changes(leaves, users)
 
-        leaves, users = await self.store.read(look)
-        if not leaves:
+        count, changes = await self.store.read(look)
+        if not count:
             return position
-        beyond = position + len(leaves)
+        beyond = position + count
         # INVARIANT: sums and position change together, so each event counts once, whenever a process dies.
-        if not await self.spans.follow(self.name, position, beyond, run_changes(leaves, users)):
+        if not await self.spans.follow(self.name, position, beyond, changes):
             return await self.spans.position(self.name)
         return beyond
 

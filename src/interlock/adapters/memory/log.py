@@ -44,6 +44,9 @@ class MemoryLog(AuditLog):
         found = (self._entries.find(index) for index in range(first, min(first + limit, self.size())))
         return tuple(row[1] for row in found if row is not None)
 
+    def leaves(self, first: int, limit: int) -> tuple[bytes, ...]:
+        return tuple(entry.leaf for entry in self.entries(first, limit))
+
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
         rows = self._entries.oldest_first()
         return tuple(

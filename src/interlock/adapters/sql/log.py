@@ -34,6 +34,10 @@ ENTRIES = Statement("""
 """)
 
 # Not with OR, for which SQLite reads all events of the tenant.
+LEAVES = Statement("""
+    SELECT leaf FROM audit_events WHERE leaf_index >= :first AND leaf_index < :beyond ORDER BY leaf_index
+""")
+
 FIND = Statement("""
     SELECT leaf_index, leaf, leaf_hash FROM audit_events
     WHERE tenant = :tenant AND subject = :subject AND leaf_index IS NOT NULL
@@ -100,6 +104,9 @@ class SqlLog(AuditLog):
     def entries(self, first: int, limit: int) -> tuple[LogEntry, ...]:
         return tuple(map(_entry, self._session.all(ENTRIES, {"first": first, "beyond": first + limit})))
 
+    def leaves(self, first: int, limit: int) -> tuple[bytes, ...]:
+        return tuple(_bytes(leaf) for (leaf,) in self._session.all(LEAVES, {"first": first, "beyond": first + limit}))
+
     def find(self, tenant: TenantId, subject: str) -> tuple[LogEntry, ...]:
         values = {"tenant": tenant, "subject": subject, "below": f"{subject}/", "beyond": f"{subject}0"}
         return tuple(map(_entry, self._session.all(FIND, values)))
@@ -152,6 +159,9 @@ class _Tiles(TileRows):
 
 def _entry(row: Row) -> LogEntry:
     index, leaf, leaf_hash = row
+    return LogEntry(int(index), _bytes(leaf), _bytes(leaf_hash))
+
+
+def _bytes(kept: bytes | str) -> bytes:
     # SQLite keeps a text in a column of bytes, if somebody writes one there: it is for the verifier to say what it is worth.
-    whole, hashed = (one.encode() if isinstance(one, str) else bytes(one) for one in (leaf, leaf_hash))
-    return LogEntry(int(index), whole, hashed)
+    return kept.encode() if isinstance(kept, str) else bytes(kept)
