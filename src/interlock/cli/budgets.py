@@ -27,7 +27,7 @@ def budgets() -> None:
 
 @app.command("list")
 def list_(
-    prefix: Annotated[str, typer.Option(help="The beginning of the budget's key, such as `agent=refunds`.")] = "",
+    prefix: Annotated[str, typer.Option(help="The beginning of the budget's name, such as `agent:refunds/`.")] = "",
     config: Config = HERE,
     limit: Limited = 50,
     as_json: AsJson = False,
