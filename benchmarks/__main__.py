@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_NAMES = ("decide", "mcp_call", "reservations", "brake", "audit", "ingest", "traces", "models")
+_NAMES = ("decide", "mcp_call", "reservations", "brake", "audit", "redaction", "ingest", "traces", "models")
 """Each is also a program of its own, in this order from the cheapest to the longest."""
 
 

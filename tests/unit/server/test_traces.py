@@ -233,9 +233,9 @@ async def test_compressed_bodies_are_taken(place: Place, encoding: str, compress
     ("body", "encoding", "status"),
     [
         (b"no gzip", "gzip", 400),
-        (gzip.compress(b"{}")[:-4], "gzip", 400),
-        (gzip.compress(b"{}") + gzip.compress(b"{}"), "gzip", 400),
-        (gzip.compress(b" " * (MAX_BODY + 1)), "gzip", 413),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip", 400),
+        (gzip.compress(b"{}", mtime=0) + gzip.compress(b"{}", mtime=0), "gzip", 400),
+        (gzip.compress(b" " * (MAX_BODY + 1), mtime=0), "gzip", 413),
         (b"{}", "zstd", 415),
     ],
 )
