@@ -134,7 +134,7 @@ async def _make_a_call(folder: Path, user: str) -> None:
 def test_verify_prove_export_and_rotate_from_the_command_line(audit: Audit, desk: Path, tmp_path: Path) -> None:
     first = audit("checkpoint", "--out", str(tmp_path / "kept"))
     key = first["keys"][0]["key"]
-    assert audit("verify")["records"] == {"checked": 2, "erased": 0, "findings": []}
+    assert audit("verify")["records"] == {"checked": 2, "erased": 0, "waiting": 0, "findings": []}
     rotated = audit("rotate")
     assert rotated["key"] != key
     audit("export", str(tmp_path / "out.zip"))
@@ -175,6 +175,11 @@ def test_an_edited_journal_row_is_found_and_an_edited_event_too(audit: Audit, de
 def test_every_kind_of_record_that_was_edited_is_found(audit: Audit, desk: Path) -> None:
     pull = ["brake", "on", "--tool", "issue_refund", "--reason", "Drill.", "--for", "1h", "-c", str(desk)]
     assert run(app, pull, "interlock") == Exit.FINE
+    assert run(app, ["keys", "create", "ben", "--role", "operator", "-c", str(desk)], "interlock") == Exit.FINE
+    with sqlite3.connect(desk / "interlock.db") as database:
+        ids = [row[0] for row in database.execute("SELECT id FROM api_keys")]
+    database.close()
+    assert run(app, ["keys", "revoke", ids[0], "-c", str(desk)], "interlock") == Exit.FINE
     audit("checkpoint")
     edits = {
         "UPDATE runs SET agent = 'other'": "agent",
@@ -182,8 +187,15 @@ def test_every_kind_of_record_that_was_edited_is_found(audit: Audit, desk: Path)
         "UPDATE calls SET arguments = CAST('{}' AS blob)": "words no longer open",
         "UPDATE evidence SET body = CAST('{}' AS blob)": "words no longer open",
         "DELETE FROM calls": "gone",
+        "UPDATE api_keys SET principal = CAST(replace(CAST(principal AS text), 'operator', 'admin') AS blob)": "roles",
+        "UPDATE api_keys SET revoked_at = NULL": "revoked",
+        "UPDATE audit_events SET tenant = 'nobody' WHERE kind = 'brake.set'": "files it under another",
+        "UPDATE audit_events SET kind = 'key.created' WHERE kind = 'brake.set'": "files it under another",
+        "UPDATE audit_events SET subject = 'elsewhere' WHERE kind = 'call.decided'": "files it under another",
+        "UPDATE audit_events SET leaf = CAST('[1' AS blob) WHERE kind = 'brake.set'": "no event",
     }
     with sqlite3.connect(desk / "interlock.db", isolation_level=None) as database:
+        database.execute("DROP TRIGGER audit_events_unchanged")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     before = (desk / "interlock.db").read_bytes()
     for statement, word in edits.items():
@@ -194,6 +206,26 @@ def test_every_kind_of_record_that_was_edited_is_found(audit: Audit, desk: Path)
         database.close()
         _restore(desk / "interlock.db", before)
     assert audit("verify")["records"]["findings"] == []
+
+
+def test_events_that_nothing_vouches_for_yet_are_told(audit: Audit, desk: Path) -> None:
+    audit("checkpoint")
+    assert run(app, ["keys", "create", "ben", "--role", "operator", "-c", str(desk)], "interlock") == Exit.FINE
+    assert audit("verify")["records"]["waiting"] == 1
+    audit("checkpoint")
+    assert audit("verify")["records"]["waiting"] == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"\xff\xfe" * 9])
+def test_a_kept_checkpoint_that_cannot_be_read_stops_signing_and_says_which_file_it_is(
+    audit: Audit, desk: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    audit("checkpoint")
+    (desk / ".interlock" / "audit.checkpoint").write_bytes(content)
+    for words in (["checkpoint"], ["verify"], ["resume", "--because", "it is broken"]):
+        capsys.readouterr()
+        assert run(app, ["audit", *words, "-c", str(desk)], "interlock") != Exit.FINE
+        assert "audit.checkpoint was changed or cut" in capsys.readouterr().err
 
 
 def test_what_was_erased_leaves_the_log_whole_and_every_proof_valid(audit: Audit, desk: Path, tmp_path: Path) -> None:

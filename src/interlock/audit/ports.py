@@ -82,6 +82,12 @@ class AuditLog(Protocol):
     def find_event(self, tenant: TenantId, event: str) -> LogEntry | None:
         """Return the placed entry of the event of this id. Looks through the whole trail: ids have no index."""
 
+    def misfiled(self, first: int, limit: int) -> tuple[int, ...]:
+        """Return which of up to `limit` entries from `first` on the trail files under what their leaves do not say.
+
+        The log proves leaves; a search goes by tenant, kind, subject, time and id, which somebody may have changed beside them.
+        """
+
     def hashes(self, level: int, first: int, count: int) -> tuple[bytes, ...]:
         """Return hashes of full subtrees of 2**level leaves, from the `first` on: what proofs are made of.
 

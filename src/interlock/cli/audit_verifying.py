@@ -14,7 +14,7 @@ from interlock.cli.output import AsJson, Output
 from interlock.cli.session import HERE, Config, Session, on_deployment
 from interlock.domain.canonical import parse_json
 from interlock.domain.errors import BadInput, InterlockError
-from interlock.gateway.record_check import RecordReport
+from interlock.gateway.record_check import MOST_WAITING, RecordReport
 
 _WORDS = {
     Outcome.INTACT: "INTACT",
@@ -88,6 +88,7 @@ def _tell(output: Output, verdict: Verdict, report: RecordReport | None) -> None
         data["records"] = {
             "checked": report.checked,
             "erased": report.erased,
+            "waiting": report.waiting,
             "findings": [{"subject": one.subject, "index": one.index, "what": one.what} for one in report.findings],
         }
     output.data(data)
@@ -103,6 +104,9 @@ def _tell(output: Output, verdict: Verdict, report: RecordReport | None) -> None
 
 
 def _tell_records(output: Output, report: RecordReport) -> None:
+    if report.waiting:
+        more = "at least " if report.waiting == MOST_WAITING else ""
+        output.say(f"  unsigned     {more}{report.waiting} events wait for their places: nothing vouches for them yet")
     erased = f"; {report.erased} say nothing any more, because their words were erased" if report.erased else ""
     if not report.findings:
         output.say(f"  records      all {report.checked} that entries speak of are as they were logged{erased}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from interlock.adapters.keys.private_files import move, read, replace
 from interlock.audit.checkpoints import read_checkpoint
 from interlock.audit.ports import CheckpointMemory
-from interlock.domain.errors import StoreUnavailable
+from interlock.domain.errors import MalformedProof, StoreUnavailable
 
 FILE = "audit.checkpoint"
 
@@ -24,7 +24,7 @@ class CheckpointFile(CheckpointMemory):
         self._path = folder / FILE
 
     async def load(self) -> bytes | None:
-        return await asyncio.to_thread(read, self._path)
+        return await asyncio.to_thread(self._present)
 
     async def keep(self, size: int, note: bytes) -> None:
         await asyncio.to_thread(self._keep, size, note)
@@ -32,15 +32,30 @@ class CheckpointFile(CheckpointMemory):
     async def put_aside(self) -> str:
         return await asyncio.to_thread(self._put_aside)
 
+    def _present(self) -> bytes | None:
+        present = read(self._path)
+        if present is None:
+            return None
+        try:
+            read_checkpoint(present)
+        except MalformedProof as error:
+            raise StoreUnavailable(
+                "The last checkpoint that this machine keeps cannot be read",
+                why=f"{self._path} was changed or cut: {error.why or error.what}",
+                do="Restore the file from a copy or from what an anchor keeps. Where there is neither, verify the log against "
+                "what others keep of it, and only then move the file away",
+            ) from None
+        return present
+
     def _keep(self, size: int, note: bytes) -> None:
         with self._alone():
-            present = read(self._path)
+            present = self._present()
             if present is None or read_checkpoint(present).size < size:
                 replace(self._path, note)
 
     def _put_aside(self) -> str:
         with self._alone():
-            present = read(self._path)
+            present = self._present()
             if present is None:
                 return ""
             size = read_checkpoint(present).size

@@ -59,6 +59,9 @@ class MemoryLog(AuditLog):
         rows = self._entries.oldest_first()
         return next((entry for one, entry in rows if (one.tenant, one.id) == (tenant, event)), None)
 
+    def misfiled(self, first: int, limit: int) -> tuple[int, ...]:  # noqa: ARG002 - a leaf is all that there is
+        return ()
+
     def hashes(self, level: int, first: int, count: int) -> tuple[bytes, ...]:
         return read_hashes(self._tiles, level, first, count)
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import orjson
+
 from interlock.adapters.sql.session import Row, Session, Statement
 from interlock.audit.kept_tiles import TileRows, read_hashes, write_hashes
 from interlock.audit.ports import AuditLog, LogEntry, LogKey, Placed
@@ -32,6 +34,12 @@ ENTRIES = Statement("""
     SELECT leaf_index, leaf, leaf_hash FROM audit_events
     WHERE leaf_index >= :first AND leaf_index < :beyond ORDER BY leaf_index
 """)
+
+FILED = Statement("""
+    SELECT leaf_index, leaf, id, tenant, kind, at, subject FROM audit_events
+    WHERE leaf_index >= :first AND leaf_index < :beyond ORDER BY leaf_index
+""")
+_FILED = ("id", "tenant", "kind", "at", "subject")
 
 # Not with OR, for which SQLite reads all events of the tenant.
 LEAVES = Statement("""
@@ -115,6 +123,10 @@ class SqlLog(AuditLog):
         row = self._session.one(FIND_EVENT, {"tenant": tenant, "id": event})
         return None if row is None else _entry(row)
 
+    def misfiled(self, first: int, limit: int) -> tuple[int, ...]:
+        rows = self._session.all(FILED, {"first": first, "beyond": first + limit})
+        return tuple(index for index, leaf, *filed in rows if filed != _told(leaf))
+
     def hashes(self, level: int, first: int, count: int) -> tuple[bytes, ...]:
         return read_hashes(self._tiles, level, first, count)
 
@@ -155,6 +167,15 @@ class _Tiles(TileRows):
 
     def write(self, level: int, number: int, hashes: bytes) -> None:
         self._session.run(KEEP_TILE, {"level": level, "tile": number, "hashes": hashes})
+
+
+def _told(leaf: bytes | str) -> list[object]:
+    """Return what a leaf says of what it is filed under; nothing where it says nothing."""
+    try:
+        said = orjson.loads(leaf)
+    except orjson.JSONDecodeError:
+        return []
+    return [said.get(name) for name in _FILED] if isinstance(said, dict) else []
 
 
 def _entry(row: Row) -> LogEntry:
