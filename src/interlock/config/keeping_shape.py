@@ -93,7 +93,12 @@ TRACES = Record(
             default="a file beside the journal; the journal's own PostgreSQL database",
         ),
         Field("archive", _PATH, "The folder of the Parquet files of closed days.", default="none are written"),
-        Field("export", ListOf(EXPORTER, least=1), "Receivers of the spans of Interlock's own work, by OTLP.", default="none"),
+        Field(
+            "export",
+            ListOf(EXPORTER, least=1),
+            "Receivers of the spans of Interlock's own work, by OTLP.",
+            default="none",
+        ),
     ),
 )
 REDACTION = Record(

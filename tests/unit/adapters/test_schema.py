@@ -10,7 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from interlock.adapters.sql import open_store
-from interlock.adapters.sql.schema import JOURNAL, SPANS, Tables
+from interlock.adapters.sql.tables import JOURNAL, SPANS, Tables
 
 OPENED = """
 import asyncio, sys

@@ -6,7 +6,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from interlock.adapters.sql.schema import Tables
+from interlock.adapters.sql.tables import Tables
 from interlock.domain.errors import StoreUnavailable
 
 

@@ -13,8 +13,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 
 from interlock.adapters.sql.failures import closed_failure, postgres_failure, sqlstate
-from interlock.adapters.sql.schema import JOURNAL, Tables, upgrade
+from interlock.adapters.sql.schema import upgrade
 from interlock.adapters.sql.session import Row, Rows, Session, Statement, Values
+from interlock.adapters.sql.tables import JOURNAL, Tables
 from interlock.adapters.sql.transaction import SqlTx, perform
 from interlock.domain.errors import StoreUnavailable
 from interlock.gateway.store import Store, Tx

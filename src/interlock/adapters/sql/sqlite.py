@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from interlock.adapters.sql.failures import closed_failure, sqlite_failure
-from interlock.adapters.sql.schema import JOURNAL, Tables, upgrade
+from interlock.adapters.sql.schema import upgrade
 from interlock.adapters.sql.session import Row, Rows, Session, Statement, Values
+from interlock.adapters.sql.tables import JOURNAL, Tables
 from interlock.adapters.sql.transaction import SqlTx, perform
 from interlock.adapters.sql.writer import Writer
 from interlock.domain.errors import StoreUnavailable

@@ -7,9 +7,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from interlock.adapters.sql.postgres import PostgresDatabase, opened_postgres
-from interlock.adapters.sql.schema import SPANS
 from interlock.adapters.sql.session import Session
 from interlock.adapters.sql.sqlite import SqliteDatabase, opened_sqlite
+from interlock.adapters.sql.tables import SPANS
 from interlock.adapters.sql.traces.store import SpanDatabase, SpanTables, SqlSpanStore
 from interlock.domain.errors import ConfigurationError
 from interlock.domain.ids import TenantId
