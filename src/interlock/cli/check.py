@@ -10,6 +10,7 @@ import typer
 
 from interlock.cli.conditions import compile_conditions
 from interlock.cli.exits import Exit
+from interlock.cli.extras import missing
 from interlock.cli.output import AsJson, Output
 from interlock.cli.router_files import read_through
 from interlock.config import (
@@ -95,7 +96,7 @@ def _deployment(path: Path, output: Output, *, connect: bool) -> None:
     remarks, left = _remarks(agents, contracts)
     told = {**_extent(deployment, contracts), "agents": [_row(agent) for agent in agents]}
     told["unresolved"] = [] if connect and not away else _waiting(deployment)
-    _report(output, {"kind": "deployment", "path": str(path), **told}, remarks, (*left, *away))
+    _report(output, {"kind": "deployment", "path": str(path), **told}, remarks, (*left, *missing(deployment), *away))
     if away:
         raise typer.Exit(Exit.INCONCLUSIVE)
 

@@ -28,6 +28,7 @@ from interlock.metrics.roads import RoadMeter
 from interlock.server.app import build_app
 from interlock.server.guard import ANONYMOUS, DoorRules
 from interlock.server.metrics import OPEN
+from interlock.server.otlp_answers import PROTOBUF
 from interlock.server.traces import TraceIntake
 from interlock.wiring import Interlock, every, open_interlock
 from interlock.wiring.metering import SAMPLE_S, Gauges
@@ -107,6 +108,14 @@ async def _serve(
                 _settle_memory()
                 await server.serve(sockets=[listening])
             return server.stopped_by
+
+
+def _only_json(interlock: Interlock) -> str:
+    """Say when spans in protobuf, which most exporters send, are refused: of the answer they show the status only."""
+    found = interlock.intake
+    if found is None or PROTOBUF in found.decoders:
+        return ""
+    return "   (JSON only: for protobuf, pip install 'interlock[otlp]')"
 
 
 def _intake(interlock: Interlock) -> TraceIntake | None:
@@ -239,5 +248,7 @@ def _announce(interlock: Interlock, url: str, output: Output) -> None:
     output.say(f"  MCP         {url}/mcp")
     output.say(f"  tool calls  {url}/v1/tool-calls")
     output.say(f"  management  {url}/api/v1")
+    output.say(f"  spans       {url}/v1/traces{_only_json(interlock)}")
+    output.say(f"  figures     {url}/metrics")
     for problem in problems:
         output.say(f"\n{problem}")

@@ -149,6 +149,22 @@ def connected(folder: Path) -> tuple[int, dict[str, Any]]:
     return run.returncode, json.loads(run.stdout)
 
 
+def test_an_extra_that_serving_would_miss_is_told_by_the_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interlock("init", str(tmp_path))
+    with (tmp_path / "interlock.yaml").open("a") as file:
+        file.write("traces: {archive: archive, export: [{url: 'https://otlp.example.com/v1/traces'}]}\n")
+    for package in ("duckdb", "google.protobuf"):
+        monkeypatch.setitem(sys.modules, package, None)
+    capsys.readouterr()
+
+    assert interlock("check", str(tmp_path)) == Exit.FINE
+    told = capsys.readouterr().out
+    assert "The extra 'analytics' is not installed here, and 'traces.archive' needs it" in told
+    assert "The extra 'otlp' is not installed here" in told
+
+
 def test_with_its_upstreams_a_deployment_is_checked_and_nothing_is_left_behind(tmp_path: Path) -> None:
     interlock("init", str(tmp_path / "new"))
     before = sorted(tmp_path.rglob("*.*"))
