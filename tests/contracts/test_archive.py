@@ -11,7 +11,7 @@ import pytest
 from interlock.adapters.memory import MemoryStore
 from interlock.adapters.sql.traces.opening import open_span_store
 from interlock.adapters.sql.traces.store import SqlSpanStore
-from interlock.domain.errors import BadInput
+from interlock.domain.errors import BadInput, StoreUnavailable
 from interlock.domain.ids import RunId, TenantId
 from interlock.gateway.span_archive import Archiver
 from tests.contracts.samples import a_record, a_run
@@ -178,3 +178,25 @@ async def test_old_days_go_but_for_what_is_held(spans: SqlSpanStore, archiver: A
     assert await rows(archiver, "SELECT DISTINCT run FROM spans") == [("held",)]
     assert await archiver.expire(ACME, NEXT_DAY) == 2
     assert list((tmp_path / "archive" / "acme").iterdir()) == []
+
+
+async def test_a_file_that_was_damaged_is_told_in_words_and_ends_nothing(
+    spans: SqlSpanStore, archiver: Archiver, tmp_path: Path
+) -> None:
+    await spans.add(ACME, [a_span(1, user=MARKER)])
+    await archiver.write()
+    for file in (tmp_path / "archive").rglob("*.parquet"):
+        file.write_bytes(b"PAR1 is what it was")
+    for wanted in (archiver.erase(ACME, user=MARKER), archiver.query(ACME, "SELECT * FROM spans", 1)):
+        with pytest.raises(StoreUnavailable, match="archive cannot be read"):
+            await wanted
+
+
+async def test_a_query_that_takes_too_long_is_ended(
+    spans: SqlSpanStore, archiver: Archiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.adapters.parquet.archive.QUERY_S", 0.2)
+    await spans.add(ACME, [a_span(1)])
+    await archiver.write()
+    with pytest.raises(BadInput, match="takes too long"):
+        await archiver.query(ACME, "SELECT count(*) FROM range(10000000000) a WHERE hash(a.range) = 1", 1)

@@ -98,6 +98,11 @@ class Following:
                 if str(error) != told:
                     _LOG.warning("%s: the trail is not followed for now: %s", self.follower.name, error)
                 told = str(error)
+            except Exception as error:  # noqa: BLE001 - see below
+                # Whatever it is, it must not end the follower in silence.
+                if repr(error) != told:
+                    _LOG.exception("%s: the trail is not followed for now: a fault in Interlock", self.follower.name)
+                told = repr(error)
             await asyncio.sleep(_LEASE_MS / 3_000)
 
     async def _lease(self) -> bool:

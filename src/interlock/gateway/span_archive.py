@@ -67,6 +67,9 @@ class Archiver:
                 _LOG.warning("archive: %s", error)
             except OSError as error:
                 _LOG.warning("archive: a part could not be written: %s", error)
+            except Exception:  # noqa: BLE001 - see below
+                # Whatever it is, it must not end the archive in silence.
+                _LOG.exception("archive: a fault in Interlock")
             await asyncio.sleep(_EVERY_S)
 
     async def write(self) -> tuple[Part, ...]:

@@ -373,3 +373,5 @@ async def every(seconds: float, work: Callable[[], Awaitable[object]]) -> None:
             await work()
         except InterlockError as error:
             _LOG.warning("%s", error)
+        except Exception:  # noqa: BLE001 - whatever it is, it must not end what is done again and again in silence
+            _LOG.exception("A fault in Interlock")

@@ -107,10 +107,13 @@ async def test_another_process_takes_over_when_a_follower_is_silent(kit: Kit) ->
     assert not await first._lease()
 
 
-async def test_a_store_that_is_away_for_a_while_costs_nothing(kit: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [StoreUnavailable("away"), RuntimeError("a fault of our own")])
+async def test_a_store_that_is_away_and_a_fault_of_our_own_cost_nothing_but_time(
+    kit: Kit, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
     monkeypatch.setattr("interlock.gateway.followers._LEASE_MS", 30)
     spans = MemorySpanStore()
-    follower = _Faltering(SumsFollower(kit.store, spans))
+    follower = _Faltering(SumsFollower(kit.store, spans), fault)
     await kit.open()
     await Sequencer(kit.store).place()
     task = asyncio.create_task(Following(follower, spans, "one", kit.clock).run())
@@ -127,8 +130,9 @@ async def test_a_store_that_is_away_for_a_while_costs_nothing(kit: Kit, monkeypa
 class _Faltering(Follower):
     """Fails twice, then reads on."""
 
-    def __init__(self, inner: Follower) -> None:
+    def __init__(self, inner: Follower, fault: Exception) -> None:
         self.inner = inner
+        self.fault = fault
         self.failures = 0
 
     @property
@@ -138,5 +142,5 @@ class _Faltering(Follower):
     async def step(self, position: int) -> int:
         if self.failures < 2:
             self.failures += 1
-            raise StoreUnavailable("away")
+            raise self.fault
         return await self.inner.step(position)

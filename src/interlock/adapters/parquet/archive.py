@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from interlock.adapters.parquet.database import database, driver, listed, lock, quoted
+from interlock.adapters.parquet.database import at_most, database, driver, listed, lock, quoted, said
 from interlock.adapters.parquet.layout import KINDS, RUNS, SPANS, VIEWS, day_of, files_of, tenant_folder
 from interlock.adapters.parquet.writing import ParquetPart, replaced
 from interlock.domain.errors import BadInput, StoreUnavailable
@@ -14,6 +14,8 @@ from interlock.domain.ids import RunId, TenantId
 from interlock.traces.ports import Answer, PartWriter, SpanArchive
 
 DAY_MS = 86_400_000
+QUERY_S = 60
+"""How long a query may take."""
 _PLAIN = (str, int, float, bool)
 
 
@@ -46,11 +48,18 @@ class ParquetArchive(SpanArchive):
             lock(connection, tenant_folder(self._folder, tenant))
             try:
                 _check_select(connection, sql)
-                found = connection.execute(sql)
-                columns = tuple(str(column[0]) for column in found.description or ())
-                rows = found.fetchmany(limit + 1)
+                with at_most(QUERY_S, connection):
+                    found = connection.execute(sql)
+                    columns = tuple(str(column[0]) for column in found.description or ())
+                    rows = found.fetchmany(limit + 1)
+            except driver().InterruptException:
+                raise BadInput(
+                    "The query takes too long",
+                    why=f"the limit is {QUERY_S} seconds",
+                    do="Ask for fewer days or columns",
+                ) from None
             except driver().Error as error:
-                raise BadInput("The query cannot be answered", why=_said(error), do=_VIEWS) from None
+                raise BadInput("The query cannot be answered", why=said(error), do=_VIEWS) from None
         shown = tuple(tuple(map(_plain, row)) for row in rows[:limit])
         return Answer(columns, shown, cut=len(rows) > limit)
 
@@ -139,11 +148,6 @@ def _rows(file: Path, condition: str, what: str = "*") -> str:
 
 def _texts(values: Sequence[str]) -> str:
     return ", ".join(map(quoted, values)) or "NULL"
-
-
-def _said(error: Exception) -> str:
-    """Return the first line of what DuckDB says: what follows repeats the query."""
-    return str(error).partition("\n")[0][:500]
 
 
 def _plain(value: object) -> object:

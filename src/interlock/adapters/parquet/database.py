@@ -3,9 +3,12 @@
 import contextlib
 import importlib
 import importlib.util
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from interlock.domain.errors import StoreUnavailable
 
 if TYPE_CHECKING:
     # An extra, and heavy: it is loaded when it is used first.
@@ -37,7 +40,7 @@ def listed(paths: list[Path]) -> str:
 
 @contextlib.contextmanager
 def database() -> Iterator["duckdb.DuckDBPyConnection"]:
-    """Yield a database that knows what is built in and stores nothing."""
+    """Yield a database that knows what is built in and stores nothing. Raises StoreUnavailable for what it cannot do."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
@@ -46,8 +49,32 @@ def database() -> Iterator["duckdb.DuckDBPyConnection"]:
         "temp_directory": "",
         "preserve_insertion_order": False,
     }
-    with contextlib.closing(driver().connect(":memory:", config=settings)) as connection:
-        yield connection
+    try:
+        with contextlib.closing(driver().connect(":memory:", config=settings)) as connection:
+            yield connection
+    except driver().Error as error:
+        raise StoreUnavailable(
+            "The archive cannot be read or written",
+            why=said(error),
+            do="Check the disk and the files below the folder that traces.archive names",
+        ) from None
+
+
+def said(error: Exception) -> str:
+    """Return the first line of what DuckDB says: what follows repeats the query."""
+    return str(error).partition("\n")[0][:500]
+
+
+@contextlib.contextmanager
+def at_most(seconds: float, connection: "duckdb.DuckDBPyConnection") -> Iterator[None]:
+    """Interrupt what the connection does when it takes longer."""
+    timer = threading.Timer(seconds, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def lock(connection: "duckdb.DuckDBPyConnection", folder: Path) -> None:
