@@ -69,7 +69,7 @@ _LONGEST = 1_200
 _KEY = re.compile(
     "(?<![A-Za-z0-9])(?:" + "|".join(f"(?:{p}){c}{{{n},{_LONGEST}}}" for p, n, c in _SHAPES) + ")", re.ASCII
 )
-_JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*){1,3}", re.ASCII)
+_JWT = re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*){1,3}", re.ASCII)
 _PEM_BEGIN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END, _PEM_FRAME = "-----END", "-----"
 _SPLIT = re.compile(r"(?<=[\w./+=-])(?:\r?\n|\\r|\\n)[ \t>]*(?=[\w/+=-])", re.ASCII)
@@ -139,7 +139,7 @@ _BREAK = r"(?:\r?\n|\\r|\\n)"
 _PREFIXES = "|".join(_short(p) for p, _, _ in _SHAPES)
 KEYS = (
     Detector((r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY",), _private_keys),
-    Detector((r"\dQ~[\w~.\-]{12}", *(rf"\b(?:{_short(p)}){c}{{{min(n, 12)}}}" for p, n, c in _SHAPES)), _keys),
+    Detector((r"\dQ~[\w~.\-]{12}", *(rf"(?:\b|_)(?:{_short(p)}){c}{{{min(n, 12)}}}" for p, n, c in _SHAPES)), _keys),
     Detector((r"eyJ[\w\-]{8}",), _jwts),
     Detector(
         (rf"\b(?:{_PREFIXES}|eyJ)[\w./+=\-]*{_BREAK}[ \t>]*[\w/+=\-]", rf"/api/webhooks/\d*{_BREAK}"), _split_keys

@@ -175,3 +175,18 @@ def test_many_threads_use_one_redactor() -> None:
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = KNOWN.words(text)
     assert KNOWN.words(once) == once
+
+
+@pytest.mark.parametrize("before", ["_", "token_", "backup-", "x_"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ghp_" + "16C7e42F292c6912E7710c838347Ae178B4a",
+        "AKIA" + "IOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U",
+    ],
+)
+def test_a_key_is_found_behind_a_name_that_is_joined_to_it(before: str, key: str) -> None:
+    cleaned, kinds = Redactor().text(f"saved as {before}{key} today")
+    assert kinds
+    assert key not in cleaned
