@@ -95,7 +95,14 @@ async def test_a_run_and_the_spans_of_its_trace_share_one_row(spans: SpanStore, 
     (found,) = await spans.sums_of_trace(ACME, TRACE.hex())
     assert (found.run, found.session, found.workflow) == ("r1", "session-1", "refunds")
     assert (found.spans, found.errors, found.reported_cost_nano_usd, found.cost_nano_usd) == (2, 1, 1_000, 9)
-    assert (found.started_at, found.ended_at) == (NOW + 1_000, None)
+    assert (found.started_at, found.ended_at) == (NOW + 1_500, None)
+
+
+async def test_no_span_makes_a_run_longer_than_the_gate_knows_it_to_be(spans: SpanStore) -> None:
+    await spans.follow("sums", 0, 1, [a_change(state="closed", ended_at=NOW + 50)])
+    await spans.add(ACME, [a_span(1, start_ns=10**6, end_ns=(NOW + 10**9) * 10**6)])
+    (found,) = await spans.sums_of_trace(ACME, TRACE.hex())
+    assert (found.started_at, found.ended_at, found.spans) == (NOW, NOW + 50, 1)
 
 
 async def test_two_runs_of_one_trace_have_a_row_each(spans: SpanStore) -> None:

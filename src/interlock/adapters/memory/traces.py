@@ -161,7 +161,7 @@ class MemorySpanStore(SpanStore):
         place = next((one for one in self._of_trace(tenant, trace)[:1] if one.sums.run is None), None)
         if place is None:
             return self._entered(tenant, trace, run, change.at)
-        place.sums = replace(place.sums, run=run, started_at=min(place.sums.started_at, change.at))
+        place.sums = replace(place.sums, run=run, started_at=change.at, ended_at=None)
         return place
 
     def _entered(self, tenant: TenantId, trace: str, run: RunId | None, at: int) -> _Row:
@@ -189,8 +189,8 @@ def _with_spans(sums: RunSummary, new: Sequence[SpanRow]) -> RunSummary:
     named = sums.run is None and added.workflow and (not sums.workflow or added.root)
     return replace(
         sums,
-        started_at=min(sums.started_at, added.started_at),
-        ended_at=max(sums.ended_at or 0, added.ended_at),
+        started_at=min(sums.started_at, added.started_at) if sums.run is None else sums.started_at,
+        ended_at=max(sums.ended_at or 0, added.ended_at) if sums.run is None else sums.ended_at,
         session=sums.session or added.session,
         workflow=added.workflow if named else sums.workflow,
         user=sums.user or added.user,

@@ -41,7 +41,7 @@ CHANGE = Statement("""
 
 # Spans of the run's trace may have come before the trail told of the run.
 ADOPT = Statement("""
-    UPDATE run_sums SET run = :run, started_at = CASE WHEN started_at < :at THEN started_at ELSE :at END
+    UPDATE run_sums SET run = :run, started_at = :at, ended_at = NULL
     WHERE tenant = :tenant AND trace = :trace AND ordinal = 0 AND run = ''
 """)
 

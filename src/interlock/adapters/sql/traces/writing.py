@@ -55,7 +55,8 @@ REPEATED = Statement(
 ADD = Statement(
     """
     UPDATE run_sums SET
-        started_at = min(run_sums.started_at, a.started_at), ended_at = max(coalesce(run_sums.ended_at, a.ended_at), a.ended_at),
+        started_at = CASE run WHEN '' THEN min(run_sums.started_at, a.started_at) ELSE run_sums.started_at END,
+        ended_at = CASE run WHEN '' THEN max(coalesce(run_sums.ended_at, a.ended_at), a.ended_at) ELSE run_sums.ended_at END,
         session = CASE run_sums.session WHEN '' THEN a.session ELSE run_sums.session END,
         workflow = CASE WHEN run = '' AND a.workflow <> '' AND (run_sums.workflow = '' OR a.root) THEN a.workflow
             ELSE run_sums.workflow END,
@@ -77,7 +78,8 @@ ADD = Statement(
     """,
     postgresql="""
     UPDATE run_sums SET
-        started_at = least(run_sums.started_at, a.started_at), ended_at = greatest(run_sums.ended_at, a.ended_at),
+        started_at = CASE run WHEN '' THEN least(run_sums.started_at, a.started_at) ELSE run_sums.started_at END,
+        ended_at = CASE run WHEN '' THEN greatest(run_sums.ended_at, a.ended_at) ELSE run_sums.ended_at END,
         session = CASE run_sums.session WHEN '' THEN a.session ELSE run_sums.session END,
         workflow = CASE WHEN run = '' AND a.workflow <> '' AND (run_sums.workflow = '' OR a.root) THEN a.workflow
             ELSE run_sums.workflow END,
