@@ -82,8 +82,14 @@ def _call(output: Output, account: CallAccount) -> None:
     output.say(f"  call       {call.key.run}/{call.key.call} of {call.agent}, by {call.principal}")
     output.say(f"  user       {call.user or '-'}")
     _proposal(output, account.proposal, call.reason)
+    if record.erased:
+        output.say(
+            "  erased     arguments, decision and answer are gone for good; what happened when, and its proof, remain"
+        )
     output.say("\nWhat each argument goes back to")
-    if not account.inputs:
+    if not account.inputs and record.erased:
+        output.say("  It was erased.")
+    elif not account.inputs:
         output.say("  Nothing was looked up: the call only reads, or was refused before.")
     for one in account.inputs:
         _input(output, one)
@@ -174,10 +180,12 @@ def _model_call(output: Output, account: ModelCallAccount) -> None:
 
 
 def _calls(output: Output, calls: tuple[CallRecord, ...], empty: str = "No tool was called.") -> None:
-    rows = [
-        (one.call.key.call, one.call.tool, one.status, _brief(dict(one.call.arguments)), _rule(one)) for one in calls
-    ]
+    rows = [(one.call.key.call, one.call.tool, one.status, _words(one), _rule(one)) for one in calls]
     output.table(("call", "tool", "status", "arguments", "because"), rows, empty=empty)
+
+
+def _words(record: CallRecord) -> str:
+    return "(erased)" if record.erased else _brief(dict(record.call.arguments))
 
 
 def _rule(record: CallRecord) -> str:

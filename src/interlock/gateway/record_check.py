@@ -156,7 +156,9 @@ def _run(tx: Tx, told: AuditEvent) -> Iterator[str]:
     if run.agent != told.body["agent"] or run.principal != told.actor or run.opened_at != told.at:
         yield "its agent, opener or time is another"
     if not run.salt:
-        yield _ERASED
+        # Versions before "texts" committed to nothing of what a run was told, and named its labels in the clear.
+        if "texts" in told.body or dict(run.labels) != (told.body.get("labels") or {}):
+            yield _ERASED
         return
     labels = _sealed(run.salt, "labels", dict(run.labels)) if run.labels else None
     yield from _differs(told.body, "labels", labels)
@@ -174,7 +176,8 @@ def _instruction(tx: Tx, told: AuditEvent) -> Iterator[str]:
         yield _GONE
         return
     if not run.salt:
-        yield _ERASED
+        if told.body.get("text") is not None:
+            yield _ERASED
         return
     row = next((row for row, _ in tx.evidence.since(told.tenant, run.id, seq - 1) if row.seq == seq), None)
     if row is None or _sealed(run.salt, "user", row.body) != told.body.get("text"):
@@ -189,7 +192,7 @@ def _brake(tx: Tx, told: AuditEvent) -> Iterator[str]:
     is_now = {"expires_at": brake.expires_at, "name": brake.name, "target": brake.target.value}
     for field, value in is_now.items():
         yield from _differs(told.body, field, value)
-    if told.body["reason"] is not None:
+    if told.body["reason"] not in (None, brake.reason):  # earlier versions logged it in the clear
         yield from (
             _differs(told.body, "reason", _sealed(brake.salt, "reason", brake.reason)) if brake.salt else (_ERASED,)
         )

@@ -88,7 +88,7 @@ class ExplainDesk:
             record=record,
             proposal=file.proposal,
             inputs=inputs,
-            steps=tuple(_step(step) for step in steps),
+            steps=() if record.erased else tuple(_step(step) for step in steps),
             approvals=file.approvals,
             today=_today(file, steps, rules),
             log=log_of(tx, key.tenant, subjects(tx, key.tenant, key, file.approvals), self._origin, sealed),
@@ -104,6 +104,8 @@ def _today(file: CallFile, steps: tuple[DecidedStep, ...], rules: Release | str)
 
     People's answers count where they would be asked the same.
     """
+    if file.record.erased:
+        return TodayAccount(None, changed=False, why="what the call and its decision said was erased")
     if isinstance(rules, str):
         return TodayAccount(None, changed=False, why=rules)
     try:

@@ -90,6 +90,8 @@ def draft_run(past: RecordedRun, place: int, rules_of: RulesOf) -> DraftedRun:
     for number, record in enumerate(past.calls):
         steps = decided_steps(record)
         try:
+            if record.erased:
+                raise Underivable("it was erased")
             draft = drafted(past, record, rules_of(steps[0].release))
         except Underivable as error:
             left.append((str(record.call.key), str(error)))

@@ -207,3 +207,16 @@ async def test_another_tenants_calls_do_not_exist(kit: Kit) -> None:
 async def test_agents_are_told_nothing(kit: Kit) -> None:
     with pytest.raises(Forbidden):
         await desk_of(kit).explain(AGENT, str(kit.run))
+
+
+async def test_an_erased_call_is_explained_as_far_as_it_is_still_known(kit: Kit) -> None:
+    await a_refund(kit)
+    await kit.store.transact(lambda tx: tx.keeping.erase_run(TENANT, kit.run, 1, identity=True))
+
+    account = await the_call(kit)
+
+    assert account.record.erased
+    assert account.steps == ()
+    assert account.today.decision is None
+    assert "erased" in account.today.why
+    assert account.log.events
