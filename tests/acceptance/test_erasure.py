@@ -20,6 +20,7 @@ from interlock.audit.notes import VerifierKey
 from interlock.audit.verifying import Outcome, verify
 from interlock.budgets.charges import budget_key, model_spender
 from interlock.domain.approvals import Verdict
+from interlock.domain.audit import AuditKind
 from interlock.domain.budgets import Charge, Limit, Measure, Scope, Window
 from interlock.domain.calls import CallStatus
 from interlock.domain.errors import Erased
@@ -33,6 +34,7 @@ from interlock.gateway.retention import Retention, Times
 from interlock.gateway.run_desk import Opening
 from interlock.gateway.span_archive import Archiver
 from interlock.gateway.store import Tx
+from interlock.gateway.trail import run_event
 from interlock.models.ports import CachedReply
 from interlock.runs.ports import CallFilter
 from interlock.traces.ports import SpanRow, SpanStore
@@ -249,6 +251,26 @@ async def _the_log_is_whole(place: Place, folder: Path, kept: list[bytes], repor
         entries = await place.store.read(lambda tx: tx.log.entries(0, 10_000))
         assert not any(USER.encode() in entry.leaf or WORDS.encode() in entry.leaf for entry in entries)
         assert any(report.id.encode() in entry.leaf for entry in entries)
+
+
+async def test_runs_of_versions_that_committed_to_no_words_do_not_pass_for_emptied_ones(
+    url: str, tmp_path: Path
+) -> None:
+    async with a_place(url, tmp_path) as place:
+        run = await a_piece_of_work(place, USER, WORDS)
+
+        def as_before(tx: Tx) -> None:
+            known = tx.runs.find(TENANT, run)
+            assert known is not None
+            old = replace(known, id=RunId("old"), labels=(), salt=b"")
+            tx.runs.open(old)
+            body: dict[str, object] = {"deadline": old.deadline, "labels": {}, "token": "tok_1"}
+            tx.audit.append(run_event(AuditKind.RUN_OPENED, old, old.opened_at, old.principal, body))
+            tx.audit.append(run_event(AuditKind.INSTRUCTION_ADDED, old, old.opened_at, old.principal, {"seq": 1}))
+
+        await place.store.transact(as_before)
+        await place.audit.sign(ADMIN)
+        assert not (await place.audit.check_records(ADMIN)).findings
 
 
 async def test_a_record_that_somebody_emptied_does_not_pass_for_an_erased_one(url: str, tmp_path: Path) -> None:
