@@ -18,13 +18,13 @@ class MemoryApprovals(ApprovalRecords):
 
     def __init__(self, undo: Undo) -> None:
         self._approvals: Shelf[ApprovalId, Approval] = Shelf(undo)
-        self._erased: Shelf[ApprovalId, bool] = Shelf(undo)
+        self._erased: Shelf[ApprovalId, RunId] = Shelf(undo)
 
     def add(self, approval: Approval) -> None:
         self._approvals.put(approval.id, approval)
 
     def find(self, approval: ApprovalId) -> Approval | None:
-        if self._erased.find(approval):
+        if self._erased.find(approval) is not None:
             raise Erased("What this record said was erased")
         return self._approvals.find(approval)
 
@@ -44,7 +44,7 @@ class MemoryApprovals(ApprovalRecords):
         ]
         for one in found:
             self._approvals.drop(one.id)
-            self._erased.put(one.id, True)
+            self._erased.put(one.id, run)
         return len(found)
 
     def search(self, query: ApprovalFilter) -> tuple[Approval, ...]:

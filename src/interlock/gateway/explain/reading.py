@@ -57,9 +57,15 @@ def find_target(tx: Tx, tenant: TenantId, what: str) -> Target:
         entry = tx.log.find_event(tenant, what)
         if entry is not None:
             return find_target(tx, tenant, parse_json(entry.leaf)["subject"])
+    told: CallRecord | None = None
     for record in tx.calls.search(CallFilter(tenant=tenant, limit=MOST_SEARCHED)):
-        if what in (record.call.key.call, record.idempotency_key) or _answered(record, what):
+        if what in (record.call.key.call, record.idempotency_key):
             return record.call.key
+        # An effect is what people ask about: look-ups answer with the same number, later and more often.
+        if _answered(record, what) and (told is None or (_wrote(record) and not _wrote(told))):
+            told = record
+    if told is not None:
+        return told.call.key
     raise UnknownRecord(
         f"Nothing is known of '{what[:100]}'",
         why=f"it is no run, call, model call, approval or event, and stands in no answer of the last {MOST_SEARCHED} calls",
@@ -117,6 +123,11 @@ def _proposal(tx: Tx, record: CallRecord) -> ProposalAccount:
 def _proposed_by(record: CallRecord, model_call: ModelCallRecord) -> bool:
     call = record.call
     return bound_to(call.proposal, call.tool, record.arguments_hash, model_call.proposals).value == "bound"
+
+
+def _wrote(record: CallRecord) -> bool:
+    """Return whether the call was a write: of reads nobody asks where their values come from."""
+    return bool(record.extras.get("facts", {}).get("provenance"))
 
 
 def _answered(record: CallRecord, what: str) -> bool:

@@ -178,6 +178,19 @@ async def test_an_effect_is_found_by_whatever_people_have_of_it(kit: Kit, named_
     assert found.record.call.key == account.record.call.key
 
 
+async def test_a_receipt_leads_to_the_write_and_not_to_who_looked_it_up_later(kit: Kit) -> None:
+    answer = {"refund": "re_4711"}
+    for tool in ("payments.refund", "orders.read"):
+        kit.shop.answers[tool] = lambda invocation: replace(kit.shop.do(invocation), content=answer)
+    await a_refund(kit)
+    await kit.call("orders.read", "look", order_id="7")
+
+    found = await desk_of(kit).explain(AUDITOR, "re_4711")
+
+    assert isinstance(found, CallAccount)
+    assert found.record.call.key.call == "c1"
+
+
 async def test_a_run_is_told_in_the_order_of_its_calls(kit: Kit) -> None:
     for place in range(3):
         kit.clock.time += 1
