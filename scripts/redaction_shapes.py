@@ -254,7 +254,7 @@ KEYS = (
     ("stripe_webhook", "whsec_{32}", ALNUM, "docs.stripe.com/webhooks"),
     ("twilio_key", "SK{32}", HEX, "twilio.com/docs/iam/api-keys"),
     ("sendgrid", "SG.{22}.{43}", URL64, "docs.sendgrid.com"),
-    ("npm", "npm_{36}", ALNUM, "docs.npmjs.com/about-access-tokens"),
+    ("npm", "npm_{36}", ALNUM, "npm: documentation, about access tokens"),
     ("pypi", "pypi-AgEIcHlwaS5vcmc{80}", URL64, "PyPI: help, API tokens"),
     ("hugging_face", "hf_{34}", string.ascii_letters, "huggingface.co/docs/hub/security-tokens"),
     ("groq", "gsk_{52}", ALNUM, "console.groq.com/docs"),
