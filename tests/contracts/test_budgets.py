@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from interlock.domain.budgets import Balance, Charge, Hold, HoldState, Overrun
@@ -225,5 +225,5 @@ def test_no_order_of_steps_breaks_a_limit(desk: tuple[asyncio.Runner, Store]) ->
 
 def test_the_same_search_finds_a_ledger_that_checks_first_and_acts_later(desk: tuple[asyncio.Runner, Store]) -> None:
     # A race that does not happen again when it is looked at a second time was found all the same.
-    with pytest.raises((AssertionError, FlakyFailure)):
+    with pytest.raises((AssertionError, Flaky)):
         run_state_machine_as_test(_machine(desk, CheckThenAct), settings=FIND)

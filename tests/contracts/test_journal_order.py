@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import Flaky
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from interlock.domain.calls import CallRecord, CallStatus, ToolResult
@@ -139,5 +139,5 @@ def test_no_order_of_deliveries_gives_a_call_two_outcomes(desk: tuple[asyncio.Ru
 
 def test_the_same_search_finds_a_journal_where_the_last_word_wins(desk: tuple[asyncio.Runner, Store]) -> None:
     # A race that does not happen again when it is looked at a second time was found all the same.
-    with pytest.raises((AssertionError, FlakyFailure)):
+    with pytest.raises((AssertionError, Flaky)):
         run_state_machine_as_test(_machine(desk, LastWordWins), settings=FIND)
