@@ -15,7 +15,6 @@ from interlock.domain.runs import Run
 from interlock.metrics import definitions as d
 from interlock.metrics.meter import Meter
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _NANO = 1e-9
 _MS = 1e-3
 _DONE = frozenset({"served", "not_needed"})

@@ -158,13 +158,6 @@ def judge_run(draft: DraftedRun, decisions: Iterable[tuple[Entry, Decision | Non
     )
 
 
-def decide_run(past: RecordedRun, place: int, rules_of: RulesOf, ledger: Ledger | None = None) -> RunVerdict:
-    """Return what other rules would have made of `past`, where no budget spans several runs."""
-    draft = draft_run(past, place, rules_of)
-    accounts = ledger if ledger is not None else Ledger()
-    return judge_run(draft, [(entry, final(entry, accounts)) for entry in draft.entries])
-
-
 def _verdict(entry: Entry, decision: Decision | None) -> Verdict | None:
     if entry.old is None:
         if decision is None or not entry.made:
